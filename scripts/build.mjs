@@ -1,0 +1,81 @@
+// Bundles the four programs into dist/: the extension host's, the compute process's, the CLI's and the webviews'.
+// `--watch` rebuilds on change, `--minify` is for packaging.
+import { context } from 'esbuild';
+import { cp, mkdir, readdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const watch = process.argv.includes('--watch');
+const minify = process.argv.includes('--minify');
+const require = createRequire(import.meta.url);
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  sourcemap: minify ? false : 'linked',
+  minify,
+  logLevel: 'warning',
+  legalComments: 'none',
+  metafile: true,
+};
+// Bundled CommonJS dependencies still call require() for Node's own modules.
+const requireInEsm = {
+  js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+};
+
+const builds = [
+  {
+    ...common,
+    entryPoints: { extension: 'src/extension/extension.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    external: ['vscode'],
+    // The extension host's bundle is CommonJS; import.meta.url is what its own file would have been.
+    define: { 'import.meta.url': '__importMetaUrl' },
+    banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  },
+  {
+    ...common,
+    entryPoints: { compute: 'src/compute/main.ts', cli: 'src/cli/main.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    // tfjs's node builds leave out gradients; its module builds have them.
+    mainFields: ['module', 'main'],
+    banner: requireInEsm,
+    external: ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu', 'webgpu'],
+  },
+  {
+    ...common,
+    entryPoints: { curves: 'webview/curves/main.ts', result: 'webview/result/main.ts' },
+    outdir: 'dist/webview',
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome128',
+    tsconfig: 'webview/tsconfig.json',
+  },
+];
+
+async function copyWasm() {
+  const from = path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json'));
+  const to = path.join(root, 'dist', 'wasm');
+  await mkdir(to, { recursive: true });
+  const files = (await readdir(path.join(from, 'dist'))).filter((name) => name.endsWith('.wasm'));
+  for (const name of files) await cp(path.join(from, 'dist', name), path.join(to, name));
+}
+
+const contexts = await Promise.all(builds.map((options) => context(options)));
+await copyWasm();
+if (watch) {
+  await Promise.all(contexts.map((build) => build.watch()));
+} else {
+  await Promise.all(contexts.map((build) => build.rebuild()));
+  await Promise.all(contexts.map((build) => build.dispose()));
+}

@@ -1,0 +1,100 @@
+/**
+ * Everything that crosses the line between a shell (VS Code, CLI) and the compute process. One process serves one
+ * job: it starts, works, answers once and ends, so a crash can take nothing else with it. Messages travel over
+ * Node's IPC channel with `serialization: 'advanced'`; both sides treat what arrives as `unknown` and narrow it.
+ */
+import type {
+  AverageReport,
+  BufferMode,
+  Method,
+  PassProgress,
+  SplitName,
+  TwaOptions,
+} from '../core/averaging/types.ts';
+import type { SerializedError } from '../core/errors.ts';
+import type { Goal } from '../core/runs/types.ts';
+
+export type BackendName = 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+export type BackendChoice = BackendName | 'auto';
+
+export interface AverageRequest {
+  /** Absolute paths of complete checkpoints, oldest first. */
+  readonly checkpoints: readonly string[];
+  readonly method: Method;
+  /** For `manual`. */
+  readonly coefficients?: readonly number[];
+  /** Absolute path of a twa.json. `uniform` and `manual` work without: nothing is evaluated then. */
+  readonly task?: string;
+  /** Where they differ from the rule's defaults. */
+  readonly options: Partial<TwaOptions>;
+  readonly buffers: BufferMode;
+  readonly seed: number;
+  readonly backend: BackendChoice;
+  /** The checkpoint to make (must not exist) and where it grows until it is whole. */
+  readonly output: string;
+  readonly partial: string;
+}
+
+export interface EvaluateRequest {
+  readonly checkpoints: readonly string[];
+  readonly task: string;
+  readonly split: SplitName;
+  readonly backend: BackendChoice;
+  readonly seed: number;
+}
+
+export interface EvaluateRow {
+  readonly path: string;
+  readonly step?: number;
+  readonly epoch?: number;
+  readonly metric: number;
+  readonly metricInterval: { readonly low: number; readonly high: number };
+  readonly loss: number;
+  readonly lossInterval: { readonly low: number; readonly high: number };
+}
+
+export interface EvaluateResult {
+  readonly split: SplitName;
+  readonly examples: number;
+  readonly metric: { readonly name: string; readonly goal: Goal };
+  readonly backend: string;
+  readonly rows: readonly EvaluateRow[];
+}
+
+export interface DeviceReport {
+  readonly name: BackendName;
+  readonly usable: boolean;
+  /** "TensorFlow 2.21, GPU: NVIDIA ..."; "1 thread, SIMD". */
+  readonly detail: string;
+  /** Why not, and what to do, where it is not usable. */
+  readonly reason?: string;
+  /** Milliseconds of the gradient self-test. */
+  readonly selfTestMs?: number;
+}
+
+export interface DevicesResult {
+  /** The one `auto` takes. */
+  readonly chosen: BackendName | undefined;
+  readonly devices: readonly DeviceReport[];
+}
+
+/** Adding a job is adding a line here; both sides then fail to compile until they handle it. */
+export interface Jobs {
+  average: { request: AverageRequest; result: AverageReport };
+  evaluate: { request: EvaluateRequest; result: EvaluateResult };
+  devices: { request: Record<string, never>; result: DevicesResult };
+}
+export type JobName = keyof Jobs;
+
+export type ToCompute =
+  | {
+      [J in JobName]: { readonly kind: 'start'; readonly job: J; readonly request: Jobs[J]['request'] };
+    }[JobName]
+  | { readonly kind: 'cancel' };
+
+export type FromCompute =
+  | { readonly kind: 'ready'; readonly pid: number }
+  | { readonly kind: 'progress'; readonly progress: PassProgress }
+  | { readonly kind: 'log'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly text: string }
+  | { readonly kind: 'result'; readonly result: Jobs[JobName]['result'] }
+  | { readonly kind: 'error'; readonly error: SerializedError };

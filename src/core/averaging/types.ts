@@ -1,0 +1,243 @@
+/**
+ * The vocabulary of the averaging core. Throughout, n checkpoints w_1..w_n (each a vector of D parameters) are
+ * mixed as w = sum_i a_i w_i; `coefficients` is the vector a, of length n, oldest checkpoint first.
+ */
+import type { Goal } from '../runs/types.ts';
+
+/** Where a user's data may be used: see {@link SplitSizes}. */
+export type FitData =
+  /** TWA-v: a held-out part of the validation split. The default. */
+  | 'validation'
+  /** TWA-t: the training split. */
+  | 'train';
+
+/**
+ * Three disjoint sets of examples. `fit` trains the coefficients, `stop` decides when to stop and which method to
+ * recommend, `report` is touched once, for the final table.
+ */
+export type SplitName = 'fit' | 'stop' | 'report';
+export type SplitSizes = Readonly<Record<SplitName, number>> & {
+  /** How the three came about, as a sentence: "fit and stop: 60/40 of validation (seed 1); report: test". */
+  readonly origin: string;
+};
+
+/** Which weights: one checkpoint as it is (its own buffers), or a mix. */
+export type WeightPoint =
+  | { readonly kind: 'checkpoint'; readonly index: number }
+  | { readonly kind: 'mix'; readonly coefficients: Float64Array };
+
+/** What a mix does about BatchNorm running statistics. Integer and boolean buffers are always the newest's. */
+export type BufferMode = 'recalibrate' | 'average' | 'newest';
+
+/** One number per example (or per batch where the task gives only batch means), in a fixed order per split. */
+export interface SplitEvaluation {
+  readonly loss: Float64Array;
+  readonly metrics: Readonly<Record<string, Float64Array>>;
+  /** How many examples each entry stands for: ones, or batch sizes. */
+  readonly weights: Float64Array;
+}
+
+/** A named non-trainable float tensor after recalibration, float32 or wider. */
+export interface BufferValue {
+  readonly name: string;
+  readonly values: Float32Array | Float64Array;
+}
+
+/**
+ * The only thing the core asks of an engine (TensorFlow.js now; PyTorch or a user's command later). The engine holds
+ * model, data and checkpoint stack; the core holds n numbers.
+ */
+export interface Objective {
+  readonly checkpoints: readonly string[];
+  /** D: trainable elements that take part. */
+  readonly parameterCount: number;
+  readonly splits: SplitSizes;
+  /** The metric to decide by. */
+  readonly metric: { readonly name: string; readonly goal: Goal };
+  /** Model has running statistics that a mix needs to recompute. */
+  readonly hasRunningStatistics: boolean;
+  /**
+   * Gram matrix of the stack in float64, centred: entry (i, j) is <w_i - m, w_j - m> with m the mean checkpoint;
+   * `withMean[i]` is <w_i - m, m> and `meanSquared` is <m, m>. Row-major [n, n].
+   */
+  gram(signal?: AbortSignal): Promise<CentredGram>;
+  /**
+   * Mean loss over `examples` (indices into the fit split) in training mode, and dL/da_i = <w_i, dL/dw>.
+   */
+  lossAndGradient(
+    coefficients: Float64Array,
+    examples: Int32Array,
+    signal?: AbortSignal,
+  ): Promise<{ readonly loss: number; readonly gradient: Float64Array }>;
+  /** Evaluation mode. A mix is recalibrated first where `buffers` says so. */
+  evaluate(
+    point: WeightPoint,
+    split: SplitName,
+    buffers: BufferMode,
+    signal?: AbortSignal,
+  ): Promise<SplitEvaluation>;
+  /** Running statistics of the mix after one cumulative pass over training data; empty without BatchNorm. */
+  recalibrate(coefficients: Float64Array, signal?: AbortSignal): Promise<readonly BufferValue[]>;
+  dispose(): Promise<void>;
+}
+
+export interface CentredGram {
+  readonly n: number;
+  readonly centred: Float64Array;
+  readonly withMean: Float64Array;
+  readonly meanSquared: number;
+}
+
+export type TwaRule =
+  /** ICLR 2023: span of the checkpoints, orthonormalised; SGD with momentum; coefficients free. */
+  | 'iclr'
+  /** arXiv v4: centred, normalised rows; AdamW; coefficients sum to one. */
+  | 'v4';
+
+/** Everything has a default; see `defaults.ts`, which also says where each number comes from. */
+export interface TwaOptions {
+  readonly rule: TwaRule;
+  readonly fitData: FitData;
+  readonly start: 'mean' | 'last' | 'best';
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** L2 (iclr: on w, which is ridge on beta) or decoupled (v4: on x). */
+  readonly weightDecay: number;
+  readonly momentum: number;
+  /** Stop when the stop split has not improved for this many epochs. */
+  readonly patience: number;
+}
+
+export type Method = 'uniform' | 'twa' | 'manual';
+
+export type PassPhase =
+  | 'reading' // headers compared, checkpoints loaded
+  | 'backend' // backend found and self-tested
+  | 'baselines' // every checkpoint and the plain average on the stop split
+  | 'training' // the coefficients
+  | 'writing'
+  | 'evaluating'; // the report split, once
+
+export interface PassProgress {
+  readonly phase: PassPhase;
+  /** Of this phase, 0..1. */
+  readonly fraction: number;
+  /** For people, short: "epoch 3 of 10, loss 0.0412". */
+  readonly message: string;
+  /** During training, whenever there is a new point. */
+  readonly point?: LossPoint;
+  /** During training, once per epoch. */
+  readonly coefficients?: readonly number[];
+}
+
+export interface LossPoint {
+  /** TWA step, from 0. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Mean over the steps since the point before. */
+  readonly fitLoss: number;
+  /** At the end of an epoch. */
+  readonly stopLoss?: number;
+  readonly stopMetric?: number;
+}
+
+export interface Interval {
+  /** 95 %, by bootstrap over examples. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** One line of the final table. All numbers on the report split. */
+export interface TableRow {
+  /** 'best', 'last', 'uniform', 'twa', 'manual'. */
+  readonly id: string;
+  /** "Best single (epoch 27)". */
+  readonly label: string;
+  readonly coefficients?: readonly number[];
+  readonly metric: number;
+  readonly metricInterval: Interval;
+  readonly loss: number;
+  readonly lossInterval: Interval;
+  /** This row minus uniform, paired bootstrap over the same examples. Absent on the uniform row. */
+  readonly metricVersusUniform?: { readonly difference: number } & Interval;
+  readonly lossVersusUniform?: { readonly difference: number } & Interval;
+  /** On the stop split: what choices were made by. */
+  readonly stopMetric: number;
+  readonly stopLoss: number;
+}
+
+export interface Recommendation {
+  /** Id of the row to use: the simplest within noise of the best on the stop split. */
+  readonly use: string;
+  /** One honest sentence, with the numbers. */
+  readonly sentence: string;
+}
+
+/** Everything a finished pass found out; the core's result before a file is written. */
+export interface PassResult {
+  readonly method: Method;
+  readonly coefficients: readonly number[];
+  readonly splits: SplitSizes;
+  readonly metric: { readonly name: string; readonly goal: Goal };
+  readonly table: readonly TableRow[];
+  readonly recommendation: Recommendation;
+  readonly lossCurve: readonly LossPoint[];
+  /** What the Gram matrix tells: numerical rank, duplicates, in words. */
+  readonly notes: readonly string[];
+  readonly options: TwaOptions | undefined;
+  readonly seed: number;
+  readonly bufferMode: BufferMode | 'none';
+  /** Recalibrated running statistics for the chosen coefficients. */
+  readonly buffers: readonly BufferValue[];
+}
+
+export interface SourceRecord {
+  readonly path: string;
+  /** Bytes of all its files. */
+  readonly size: number;
+  /** Hex; of the file, or of the concatenation of its files in header order. */
+  readonly sha256: string;
+  readonly step?: number;
+  readonly epoch?: number;
+}
+
+/** Enough to make the merged file again, and to know what went into it. */
+export interface Provenance {
+  readonly tool: string;
+  readonly version: string;
+  readonly createdAt: string;
+  readonly coefficients: readonly number[];
+  readonly method: Method;
+  readonly options: TwaOptions | undefined;
+  readonly seed: number;
+  readonly splits: SplitSizes | undefined;
+  readonly buffers: BufferMode | 'none';
+  readonly backend: string | undefined;
+  readonly task: string | undefined;
+  readonly sources: readonly SourceRecord[];
+  /** Of the merged checkpoint. */
+  readonly outputSha256: string;
+}
+
+/**
+ * The one document about an average: what `twa average --json` prints, what lies beside the merged file as
+ * `*.twa-report.json`, and what the result panel draws. Without a task there are no splits, table or metric.
+ */
+export interface AverageReport {
+  readonly version: 1;
+  readonly output: string;
+  readonly method: Method;
+  readonly coefficients: readonly number[];
+  readonly splits: SplitSizes | undefined;
+  readonly metric: { readonly name: string; readonly goal: Goal } | undefined;
+  readonly table: readonly TableRow[];
+  readonly recommendation: Recommendation;
+  readonly lossCurve: readonly LossPoint[];
+  readonly notes: readonly string[];
+  readonly step?: number;
+  readonly epoch?: number;
+  readonly provenance: Provenance;
+  /** Wall milliseconds per phase. */
+  readonly timings: Readonly<Partial<Record<PassPhase, number>>>;
+}

@@ -1,0 +1,45 @@
+/** The seam between metrics logs and everything else: one file per log format, listed in `registry.ts`. */
+
+/** New points of one series, in file order. The arrays have one length; NaN and infinities are kept as logged. */
+export interface SeriesPoints {
+  /** As logged, e.g. `train/loss`, `val_loss`. */
+  readonly tag: string;
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+  /** NaN where the log does not say. */
+  readonly epochs: readonly number[];
+  /** Milliseconds since 1970; NaN where the log does not say. */
+  readonly wallTimes: readonly number[];
+}
+
+export interface MetricsUpdate {
+  /** The file was truncated, replaced or rotated: forget everything read from it before, then add `points`. */
+  readonly reset: boolean;
+  readonly points: readonly SeriesPoints[];
+  /** Sentences for the user about what could not be read, each with file and line. */
+  readonly warnings: readonly string[];
+}
+
+/** One log file being followed. Each `poll` reads only the bytes that are new; a half-written tail waits. */
+export interface MetricsTail {
+  readonly path: string;
+  poll(signal?: AbortSignal): Promise<MetricsUpdate>;
+}
+
+export interface MetricsFormat {
+  readonly id: string;
+  /** By name alone. */
+  candidate(path: string): boolean;
+  open(path: string): MetricsTail;
+}
+
+/** A whole series, as the CLI prints it and the charts draw it. */
+export interface Series {
+  readonly tag: string;
+  /** Absolute path of the log. */
+  readonly source: string;
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+  readonly epochs: readonly number[];
+  readonly wallTimes: readonly number[];
+}
