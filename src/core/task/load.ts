@@ -1,0 +1,266 @@
+/**
+ * Reads a twa.json. What is allowed in it says `media/schemas/twa.schema.json` alone, which VS Code completes and
+ * validates by; here are only the checks that a schema cannot make.
+ */
+import { Ajv, type ErrorObject } from 'ajv';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import schema from '../../../media/schemas/twa.schema.json' with { type: 'json' };
+import { TwaError } from '../errors.ts';
+import type { Goal } from '../runs/types.ts';
+import { atPlace, type JsonDocument, type JsonPath, parseJson } from './json.ts';
+import type {
+  ArraySource,
+  DataDeclaration,
+  DeclaredLoss,
+  DeclaredMetric,
+  Engine,
+  ExampleSource,
+  TaskFile,
+} from './types.ts';
+
+/** A task file as written: what the schema lets through. */
+interface TaskText {
+  readonly engine?: Engine;
+  readonly module?: string;
+  readonly model?: string;
+  readonly data?: DataDeclaration;
+  readonly output?: 'logits' | 'probabilities';
+  readonly loss?: DeclaredLoss;
+  readonly metric: DeclaredMetric | { readonly name: string; readonly goal: Goal };
+  readonly batchSize?: number;
+}
+
+const validate = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true })
+  .addVocabulary(['defaultSnippets', 'enumDescriptions', 'patternErrorMessage'])
+  .compile<TaskText>(schema);
+
+const GOALS: Readonly<Record<DeclaredMetric, Goal>> = {
+  accuracy: 'maximize',
+  meanSquaredError: 'minimize',
+  meanAbsoluteError: 'minimize',
+};
+
+/** What is wrong with the value at a path of the document. */
+interface Finding {
+  readonly at: JsonPath;
+  readonly what: 'key' | 'value';
+  readonly sentence: string;
+}
+
+/**
+ * The task in a twa.json, with defaults filled in and every path absolute. The files it names exist; their contents
+ * are not looked at. Throws a TwaError 'not-found' when there is no such file and otherwise 'bad-task' at the line
+ * and column of the first thing that is wrong, with everything that is wrong in its details.
+ */
+export async function loadTask(file: string): Promise<TaskFile> {
+  const taskPath = path.resolve(file);
+  let text: string;
+  try {
+    text = await readFile(taskPath, 'utf8');
+  } catch (error) {
+    throw new TwaError('not-found', `The task file ${taskPath} cannot be read (${reasonOf(error)}).`, {
+      place: { path: taskPath },
+      cause: error,
+    });
+  }
+  const document = parseJson(taskPath, text, 'bad-task');
+  const { value } = document;
+  if (!validate(value)) throw badTask(document, (validate.errors ?? []).flatMap(describe));
+  const task = resolveTask(taskPath, value);
+  const findings = [...checkMetric(value), ...checkData(value), ...(await checkFiles(value, task))];
+  if (findings.length > 0) throw badTask(document, findings);
+  return task;
+}
+
+function badTask(document: JsonDocument, findings: readonly Finding[]): TwaError {
+  const placed = findings
+    .map(({ at, what, sentence }) => ({ place: document.place(at, what), sentence }))
+    .sort(
+      (a, b) => (a.place.line ?? 0) - (b.place.line ?? 0) || (a.place.column ?? 0) - (b.place.column ?? 0),
+    );
+  const sentences = placed.map(({ place, sentence }) => `${atPlace(place)}: ${sentence}`);
+  return new TwaError('bad-task', sentences[0] ?? `${document.path} is no task file.`, {
+    place: placed[0]?.place ?? { path: document.path },
+    details: sentences.slice(1),
+  });
+}
+
+/** One sentence for one finding of the schema; none for the ones that only repeat another. */
+function describe(error: ErrorObject): Finding[] {
+  const at = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+  const name = at.length === 0 ? 'the task' : `"${at.join('.')}"`;
+  const params = error.params as Readonly<Record<string, unknown>>;
+  const rule = error.parentSchema as Readonly<Record<string, unknown>> | undefined;
+  const value = (sentence: string): Finding[] => [{ at, what: 'value', sentence }];
+  switch (error.keyword) {
+    case 'if':
+      return [];
+    case 'required':
+      return value(`${name} needs "${String(params['missingProperty'])}".`);
+    case 'additionalProperties': {
+      const unknown = String(params['additionalProperty']);
+      const known = quoted(Object.keys(rule?.['properties'] ?? {}));
+      return [
+        { at: [...at, unknown], what: 'key', sentence: `"${unknown}" is not known here: use ${known}.` },
+      ];
+    }
+    case 'false schema':
+      return [
+        {
+          at,
+          what: 'key',
+          sentence: `${name} does not go with "inputs", "targets" and "splits": give one table with splits, or a table per split.`,
+        },
+      ];
+    case 'enum':
+      return value(`${name} must be ${quoted(params['allowedValues'] as readonly unknown[])}.`);
+    case 'type':
+      return value(`${name} must be ${[params['type']].flat().map(article).join(' or ')}.`);
+    case 'pattern':
+      return value(`${name} is not right: ${String(rule?.['patternErrorMessage'])}`);
+    case 'not':
+      return value(`${name} must not be 0.`);
+    default:
+      return value(`${name} ${error.message ?? 'is not allowed'}.`);
+  }
+}
+
+function resolveTask(taskPath: string, text: TaskText): TaskFile {
+  const absolute = (file: string) => path.resolve(path.dirname(taskPath), file);
+  const source = (from: ArraySource): ArraySource => ({ ...from, file: absolute(from.file) });
+  const examples = (from: ExampleSource): ExampleSource => ({
+    inputs: source(from.inputs),
+    targets: source(from.targets),
+  });
+  const data = (from: DataDeclaration): DataDeclaration =>
+    'splits' in from
+      ? { ...examples(from), splits: absolute(from.splits) }
+      : {
+          train: examples(from.train),
+          validation: examples(from.validation),
+          ...(from.test === undefined ? {} : { test: examples(from.test) }),
+        };
+  const { metric, model } = text;
+  return {
+    path: taskPath,
+    engine: text.engine ?? 'tfjs',
+    ...(text.module === undefined ? {} : { module: absolute(text.module) }),
+    model: model === undefined || model === 'checkpoint' ? 'checkpoint' : absolute(model),
+    ...(text.data === undefined ? {} : { data: data(text.data) }),
+    output: text.output ?? 'logits',
+    loss: text.loss ?? 'softmaxCrossEntropy',
+    metric: typeof metric === 'string' ? { name: metric, goal: GOALS[metric] } : metric,
+    batchSize: text.batchSize ?? 64,
+  };
+}
+
+function checkMetric({ metric, module }: TaskText): Finding[] {
+  if (typeof metric === 'string') return [];
+  if (!Object.hasOwn(GOALS, metric.name)) {
+    if (module !== undefined) return [];
+    const sentence = `"metric.name" must be ${quoted(Object.keys(GOALS))}; any other metric needs a module that exports metrics.`;
+    return [{ at: ['metric', 'name'], what: 'value', sentence }];
+  }
+  const goal = GOALS[metric.name as DeclaredMetric];
+  if (metric.goal === goal) return [];
+  return [
+    { at: ['metric', 'goal'], what: 'value', sentence: `The goal of ${metric.name} is to ${goal} it.` },
+  ];
+}
+
+interface PlacedSource {
+  readonly at: JsonPath;
+  readonly source: ArraySource;
+}
+
+function sourcesOf(data: DataDeclaration | undefined): PlacedSource[] {
+  if (data === undefined) return [];
+  const pair = (at: JsonPath, examples: ExampleSource): PlacedSource[] => [
+    { at: [...at, 'inputs'], source: examples.inputs },
+    { at: [...at, 'targets'], source: examples.targets },
+  ];
+  if ('splits' in data) return pair(['data'], data);
+  return [
+    ...pair(['data', 'train'], data.train),
+    ...pair(['data', 'validation'], data.validation),
+    ...(data.test === undefined ? [] : pair(['data', 'test'], data.test)),
+  ];
+}
+
+function checkData({ data }: TaskText): Finding[] {
+  const findings: Finding[] = [];
+  for (const { at, source } of sourcesOf(data)) {
+    const csv = source.file.endsWith('.csv');
+    for (const key of ['columns', 'header'] as const) {
+      if (source[key] === undefined || csv) continue;
+      findings.push({ at: [...at, key], what: 'key', sentence: `"${key}" is for .csv files only.` });
+    }
+    if (source.array !== undefined && !source.file.endsWith('.npz')) {
+      findings.push({ at: [...at, 'array'], what: 'key', sentence: '"array" is for .npz files only.' });
+    }
+  }
+  if (data !== undefined && !('splits' in data)) findings.push(...checkTablesApart(data));
+  return findings;
+}
+
+/** The same inputs under two splits would fit, choose and report on the same examples. */
+function checkTablesApart(data: Exclude<DataDeclaration, { splits: string }>): Finding[] {
+  const seen = new Map<string, string>();
+  const findings: Finding[] = [];
+  for (const split of ['train', 'validation', 'test'] as const) {
+    const inputs = data[split]?.inputs;
+    if (inputs === undefined) continue;
+    const identity = JSON.stringify([path.normalize(inputs.file), inputs.array]);
+    const other = seen.get(identity);
+    if (other === undefined) {
+      seen.set(identity, split);
+      continue;
+    }
+    const sentence = `${split} and ${other} read the same examples: every split needs its own.`;
+    findings.push({ at: ['data', split, 'inputs', 'file'], what: 'value', sentence });
+  }
+  return findings;
+}
+
+/** `text` says where a file is named, `task` which file that is. */
+async function checkFiles(text: TaskText, task: TaskFile): Promise<Finding[]> {
+  const named: { at: JsonPath; file: string }[] = sourcesOf(text.data).map(({ at }, index) => ({
+    at: [...at, 'file'],
+    file: sourcesOf(task.data)[index]!.source.file,
+  }));
+  if (task.data !== undefined && 'splits' in task.data) {
+    named.push({ at: ['data', 'splits'], file: task.data.splits });
+  }
+  if (task.module !== undefined) named.push({ at: ['module'], file: task.module });
+  if (task.model !== 'checkpoint') named.push({ at: ['model'], file: task.model });
+  const findings = await Promise.all(
+    named.map(async ({ at, file }): Promise<Finding[]> => {
+      const found = await stat(file).catch(() => undefined);
+      if (found?.isFile() === true) return [];
+      const sentence = found === undefined ? `There is no file ${file}.` : `${file} is not a file.`;
+      return [{ at, what: 'value', sentence }];
+    }),
+  );
+  return findings.flat();
+}
+
+function quoted(names: readonly unknown[]): string {
+  const each = names.map((name) => JSON.stringify(name));
+  return each.length < 2 ? each.join('') : `${each.slice(0, -1).join(', ')} or ${each.at(-1) ?? ''}`;
+}
+
+function article(noun: unknown): string {
+  const word = String(noun);
+  return `${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`;
+}
+
+/** 'ENOENT: no such file or directory, open ...' -> 'no such file or directory'. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return /^[A-Z]+: ([^,]+),/.exec(message)?.[1] ?? message;
+}
