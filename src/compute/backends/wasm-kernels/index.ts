@@ -1,0 +1,24 @@
+/** Gradient kernels that tfjs's wasm backend 4.22.0 lacks, gets wrong or does slowly: each file says which and why. */
+import { batchMatMul } from './batch-mat-mul.ts';
+import { conv2dBackpropFilter } from './conv2d-backprop-filter.ts';
+import { conv2dBackpropInput } from './conv2d-backprop-input.ts';
+import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-backprop.ts';
+import { reroute, supply } from './kernel.ts';
+import { maxPoolGrad } from './max-pool-grad.ts';
+import { tile } from './tile.ts';
+import { unsortedSegmentSum } from './unsorted-segment-sum.ts';
+
+let registered = false;
+
+export function registerWasmKernels(): void {
+  if (registered) return;
+  registered = true;
+  supply('Conv2DBackpropFilter', conv2dBackpropFilter);
+  supply('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
+  supply('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
+  supply('MaxPoolGrad', maxPoolGrad);
+  supply('UnsortedSegmentSum', unsortedSegmentSum);
+  reroute('BatchMatMul', batchMatMul);
+  reroute('Conv2DBackpropInput', conv2dBackpropInput);
+  reroute('Tile', tile);
+}

@@ -1,0 +1,60 @@
+/** What the kernels here share: tfjs's kernel signature, typed for the wasm backend. */
+import { tf } from '../../tf.ts';
+import type { Tensor, TensorInfo } from '../../tf.ts';
+
+/** The part of tfjs's BackendWasm that a kernel written in JavaScript needs. */
+export interface WasmBackend {
+  makeOutput(shape: readonly number[], dtype: 'float32'): TensorInfo;
+  /** A view on the heap. Every allocation can grow the heap and so end the life of earlier views. */
+  typedArrayFromHeap(tensor: TensorInfo): Float32Array | Int32Array | Uint8Array;
+}
+
+export interface KernelCall {
+  /** Real tensors, because tfjs's gradient functions call these kernels through its public operations. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly attrs: Readonly<Record<string, unknown>>;
+  readonly backend: WasmBackend;
+}
+
+export type Kernel = (call: KernelCall) => TensorInfo;
+/** A kernel that takes over what the original does slowly, and leaves the rest to it. */
+export type Reroute = (original: Kernel) => Kernel;
+
+/** A zero-filled float32 output with its view. Take views of the inputs after this call, not before. */
+export function zeros(backend: WasmBackend, shape: readonly number[]): { info: TensorInfo; values: Float32Array } {
+  const info = backend.makeOutput(shape, 'float32');
+  const values = backend.typedArrayFromHeap(info) as Float32Array;
+  values.fill(0);
+  return { info, values };
+}
+
+/** Geometry of a convolution from the attributes of its gradient kernels. NHWC only: the backend has nothing else. */
+export function convInfo(
+  inputShape: readonly number[],
+  filterShape: readonly number[],
+  attrs: Readonly<Record<string, unknown>>,
+  depthwise = false,
+): ReturnType<typeof tf.backend_util.computeConv2DInfo> {
+  if (attrs['dataFormat'] === 'NCHW') throw new Error('The wasm backend computes convolutions in NHWC only.');
+  return tf.backend_util.computeConv2DInfo(
+    inputShape as [number, number, number, number],
+    filterShape as [number, number, number, number],
+    attrs['strides'] as number,
+    (attrs['dilations'] as number | undefined) ?? 1,
+    attrs['pad'] as 'valid',
+    attrs['dimRoundingMode'] as undefined,
+    depthwise,
+  );
+}
+
+/** Adds a kernel that the wasm backend does not have, or replaces one that is wrong. */
+export function supply(kernelName: string, kernel: Kernel): void {
+  if (tf.getKernel(kernelName, 'wasm') !== null) tf.unregisterKernel(kernelName, 'wasm');
+  tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc: kernel as never });
+}
+
+export function reroute(kernelName: string, replacement: Reroute): void {
+  const original = tf.getKernel(kernelName, 'wasm');
+  tf.unregisterKernel(kernelName, 'wasm');
+  tf.registerKernel({ ...original, kernelFunc: replacement(original.kernelFunc as never) as never });
+}
