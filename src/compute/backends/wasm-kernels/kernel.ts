@@ -49,7 +49,8 @@ export function convInfo(
 
 /** Adds a kernel that the wasm backend does not have, or replaces one that is wrong. */
 export function supply(kernelName: string, kernel: Kernel): void {
-  if (tf.getKernel(kernelName, 'wasm') !== null) tf.unregisterKernel(kernelName, 'wasm');
+  // getKernel gives undefined, against its type, for a kernel that is not there.
+  if ((tf.getKernel(kernelName, 'wasm') as unknown) !== undefined) tf.unregisterKernel(kernelName, 'wasm');
   tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc: kernel as never });
 }
 
