@@ -1,0 +1,70 @@
+/** What a curves page remembers over a reload, in `vscode.setState` and so in the hands of the panel serializer. */
+import {
+  arrayOf,
+  boolean,
+  narrower,
+  nullable,
+  number,
+  object,
+  oneOf,
+  recordOf,
+  string,
+} from '../shared/narrow.ts';
+
+export type Axis = 'epoch' | 'step';
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface CurvesState {
+  /** Directory of the run; null follows the newest. */
+  readonly run: string | null;
+  readonly axis: Axis;
+  /** 0 (off) up to, not including, 1. */
+  readonly smoothing: number;
+  readonly table: boolean;
+  /** Tags of hidden series. */
+  readonly hidden: readonly string[];
+  /** Keys of groups with a logarithmic y axis. */
+  readonly log: readonly string[];
+  /** In units of `axis`; null shows everything. */
+  readonly xZoom: Range | null;
+  /** By group key. */
+  readonly yZoom: Readonly<Record<string, Range>>;
+}
+
+export const INITIAL_STATE: CurvesState = {
+  run: null,
+  axis: 'epoch',
+  smoothing: 0.6,
+  table: false,
+  hidden: [],
+  log: [],
+  xZoom: null,
+  yZoom: {},
+};
+
+const range = object({ min: number, max: number });
+const state = narrower<CurvesState>(
+  object({
+    run: nullable(string),
+    axis: oneOf('epoch', 'step'),
+    smoothing: number,
+    table: boolean,
+    hidden: arrayOf(string),
+    log: arrayOf(string),
+    xZoom: nullable(range),
+    yZoom: recordOf(range),
+  }),
+);
+
+/** A state of an older version, or none, gives the initial one. */
+export function readState(value: unknown): CurvesState {
+  const read = state(value);
+  if (read === undefined || !(read.smoothing >= 0 && read.smoothing < 1)) return INITIAL_STATE;
+  return read;
+}
+
+/** For the panel serializer. */
+export const wantedRun = (value: unknown): string | null => readState(value).run;

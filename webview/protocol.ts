@@ -1,0 +1,281 @@
+/**
+ * Everything that crosses the line between the extension host and the two webviews. Both sides narrow what arrives
+ * with the functions at the end and ignore what does not fit. Nothing here needs VS Code or a browser.
+ *
+ * Order: a page that (re)starts says `ready` and gets the whole state; later changes are numbered from there. A page
+ * that misses a number says `resync` and gets the whole state again. (VS Code drops messages to a hidden page.)
+ */
+import type { AverageReport, Interval, LossPoint, PassPhase } from '../src/core/averaging/types.ts';
+import {
+  arrayOf,
+  boolean,
+  float64s,
+  Mismatch,
+  narrower,
+  nullable,
+  number,
+  object,
+  oneOf,
+  type Reader,
+  recordOf,
+  shortString,
+  string,
+  union,
+} from './shared/narrow.ts';
+import { averageReport, interval, lossPoint, PASS_PHASES } from './shared/report.ts';
+
+/** Points `[from, from + length)` of one series; what the page holds from `from` on is replaced by them. */
+export interface SeriesPart {
+  /** Identity within the run. */
+  readonly key: string;
+  /** As logged. */
+  readonly tag: string;
+  /** Absolute path of the log. */
+  readonly source: string;
+  readonly from: number;
+  readonly steps: Float64Array;
+  /** NaN where the log does not say. */
+  readonly epochs: Float64Array;
+  readonly values: Float64Array;
+}
+
+export interface CheckpointMark {
+  readonly path: string;
+  readonly name: string;
+  readonly complete: boolean;
+  readonly step?: number;
+  readonly epoch?: number;
+  /** The run's metrics at this checkpoint, by tag. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** A number measured on the report split. The interval is 95 %, by bootstrap. */
+export interface Measured {
+  readonly name: string;
+  readonly value: number;
+  readonly interval?: Interval;
+}
+
+export interface AverageMark {
+  readonly path: string;
+  readonly name: string;
+  readonly reportPath: string;
+  readonly method: string;
+  readonly step?: number;
+  readonly epoch?: number;
+  readonly sources: readonly string[];
+  /** The metric and, once the report has been read, the loss. Empty without a task. */
+  readonly measured: readonly Measured[];
+  readonly recommendation: string;
+}
+
+export interface RunChoice {
+  readonly directory: string;
+  readonly name: string;
+}
+
+export interface CurvesRun extends RunChoice {
+  readonly series: readonly SeriesPart[];
+  readonly checkpoints: readonly CheckpointMark[];
+  readonly averages: readonly AverageMark[];
+}
+
+export type ToCurves =
+  | {
+      readonly kind: 'snapshot';
+      readonly number: number;
+      readonly scanning: boolean;
+      readonly runs: readonly RunChoice[];
+      /** The run the page was asked to show; null follows the newest. */
+      readonly wanted: string | null;
+      /** Undefined when there is none (yet, or any more). */
+      readonly run?: CurvesRun;
+    }
+  /** What changed within the same run; what is absent did not change. */
+  | {
+      readonly kind: 'increment';
+      readonly number: number;
+      readonly scanning?: boolean;
+      readonly runs?: readonly RunChoice[];
+      readonly series: readonly SeriesPart[];
+      /** Keys of series that are gone. */
+      readonly removed: readonly string[];
+      readonly checkpoints?: readonly CheckpointMark[];
+      readonly averages?: readonly AverageMark[];
+    };
+
+/** What both pages may say. */
+export type FromPage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'resync' }
+  /** A defect of the page, for the log. */
+  | { readonly kind: 'defect'; readonly text: string };
+
+export type FromCurves =
+  | FromPage
+  | { readonly kind: 'selectRun'; readonly directory: string | null }
+  /** Show this checkpoint in the tree. */
+  | { readonly kind: 'reveal'; readonly path: string }
+  | { readonly kind: 'openReport'; readonly path: string }
+  | { readonly kind: 'watchFolder' };
+
+export interface LiveCheckpoint {
+  readonly path: string;
+  readonly step?: number;
+  readonly epoch?: number;
+}
+
+export interface LiveFailure {
+  readonly message: string;
+  readonly details: readonly string[];
+}
+
+/** A pass that is running, or ended without a result. */
+export interface LivePassState {
+  readonly title: string;
+  /** Oldest first. */
+  readonly checkpoints: readonly LiveCheckpoint[];
+  readonly cancellable: boolean;
+  readonly phase?: PassPhase;
+  /** Of the phase, 0..1. */
+  readonly fraction: number;
+  readonly message: string;
+  readonly points: readonly LossPoint[];
+  readonly coefficients?: readonly number[];
+  readonly failure?: LiveFailure;
+}
+
+export type ToResult =
+  | { readonly kind: 'report'; readonly path: string; readonly report: AverageReport }
+  | { readonly kind: 'live'; readonly number: number; readonly live: LivePassState }
+  | {
+      readonly kind: 'progress';
+      readonly number: number;
+      readonly phase: PassPhase;
+      readonly fraction: number;
+      readonly message: string;
+      /** New ones, to be added. */
+      readonly points: readonly LossPoint[];
+      readonly coefficients?: readonly number[];
+    }
+  | { readonly kind: 'unavailable'; readonly message: string };
+
+export type FromResult =
+  | FromPage
+  | { readonly kind: 'reveal'; readonly path: string }
+  /** Open the report file itself in an editor. */
+  | { readonly kind: 'openFile' }
+  | { readonly kind: 'copy'; readonly text: string }
+  | { readonly kind: 'cancel' };
+
+const seriesPart: Reader<SeriesPart> = (value) => {
+  const part = object({
+    key: string,
+    tag: string,
+    source: string,
+    from: number,
+    steps: float64s,
+    epochs: float64s,
+    values: float64s,
+  })(value);
+  const length = part.values.length;
+  if (part.steps.length !== length || part.epochs.length !== length) {
+    throw new Mismatch('columns differ in length');
+  }
+  return part;
+};
+const runChoice: Reader<RunChoice> = object({ directory: string, name: string });
+const checkpointMark: Reader<CheckpointMark> = object(
+  { path: string, name: string, complete: boolean, metrics: recordOf(number) },
+  { step: number, epoch: number },
+);
+const averageMark: Reader<AverageMark> = object(
+  {
+    path: string,
+    name: string,
+    reportPath: string,
+    method: string,
+    sources: arrayOf(string),
+    measured: arrayOf(object({ name: string, value: number }, { interval })),
+    recommendation: string,
+  },
+  { step: number, epoch: number },
+);
+const curvesRun: Reader<CurvesRun> = object({
+  directory: string,
+  name: string,
+  series: arrayOf(seriesPart),
+  checkpoints: arrayOf(checkpointMark),
+  averages: arrayOf(averageMark),
+});
+const phase: Reader<PassPhase> = oneOf(...PASS_PHASES);
+const livePass: Reader<LivePassState> = object(
+  {
+    title: string,
+    checkpoints: arrayOf(object({ path: string }, { step: number, epoch: number })),
+    cancellable: boolean,
+    fraction: number,
+    message: string,
+    points: arrayOf(lossPoint),
+  },
+  {
+    phase,
+    coefficients: arrayOf(number),
+    failure: object({ message: string, details: arrayOf(string) }),
+  },
+);
+
+/** Paths and texts that a page hands back are bounded: a page never has a reason for more. */
+const path = shortString(8192);
+const nothing = object({});
+const fromPage = { ready: nothing, resync: nothing, defect: object({ text: shortString(8192) }) };
+
+export const readToCurves: (message: unknown) => ToCurves | undefined = narrower(
+  union<ToCurves>({
+    snapshot: object(
+      { number, scanning: boolean, runs: arrayOf(runChoice), wanted: nullable(string) },
+      { run: curvesRun },
+    ),
+    increment: object(
+      { number, series: arrayOf(seriesPart), removed: arrayOf(string) },
+      {
+        scanning: boolean,
+        runs: arrayOf(runChoice),
+        checkpoints: arrayOf(checkpointMark),
+        averages: arrayOf(averageMark),
+      },
+    ),
+  }),
+);
+
+export const readFromCurves: (message: unknown) => FromCurves | undefined = narrower(
+  union<FromCurves>({
+    ...fromPage,
+    selectRun: object({ directory: nullable(path) }),
+    reveal: object({ path }),
+    openReport: object({ path }),
+    watchFolder: nothing,
+  }),
+);
+
+export const readToResult: (message: unknown) => ToResult | undefined = narrower(
+  union<ToResult>({
+    report: object({ path: string, report: averageReport }),
+    live: object({ number, live: livePass }),
+    progress: object(
+      { number, phase, fraction: number, message: string, points: arrayOf(lossPoint) },
+      { coefficients: arrayOf(number) },
+    ),
+    unavailable: object({ message: string }),
+  }),
+);
+
+export const readFromResult: (message: unknown) => FromResult | undefined = narrower(
+  union<FromResult>({
+    ...fromPage,
+    reveal: object({ path }),
+    openFile: nothing,
+    copy: object({ text: shortString(65536) }),
+    cancel: nothing,
+  }),
+);

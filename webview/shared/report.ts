@@ -1,0 +1,113 @@
+/** Narrows an {@link AverageReport} that arrives as a message: the same document that lies beside a merged file. */
+import type {
+  AverageReport,
+  Interval,
+  LossPoint,
+  PassPhase,
+  Provenance,
+  SourceRecord,
+  SplitSizes,
+  TableRow,
+  TwaOptions,
+} from '../../src/core/averaging/types.ts';
+import type { Goal } from '../../src/core/runs/types.ts';
+import { arrayOf, Mismatch, number, object, oneOf, orUndefined, type Reader, string } from './narrow.ts';
+
+/** In the order they happen. */
+export const PASS_PHASES = [
+  'reading',
+  'backend',
+  'baselines',
+  'training',
+  'writing',
+  'evaluating',
+] as const satisfies readonly PassPhase[];
+
+export const goal: Reader<Goal> = oneOf('minimize', 'maximize');
+export const interval: Reader<Interval> = object({ low: number, high: number });
+export const lossPoint: Reader<LossPoint> = object(
+  { step: number, epoch: number, fitLoss: number },
+  { stopLoss: number, stopMetric: number },
+);
+
+const method = oneOf('uniform', 'twa', 'manual');
+const buffers = oneOf('recalibrate', 'average', 'newest', 'none');
+const metric = object({ name: string, goal });
+const splits: Reader<SplitSizes> = object({ fit: number, stop: number, report: number, origin: string });
+const versus = object({ difference: number, low: number, high: number });
+const options: Reader<TwaOptions> = object({
+  rule: oneOf('iclr', 'v4'),
+  fitData: oneOf('validation', 'train'),
+  start: oneOf('mean', 'last', 'best'),
+  epochs: number,
+  batchSize: number,
+  learningRate: number,
+  weightDecay: number,
+  momentum: number,
+  patience: number,
+});
+const row: Reader<TableRow> = object(
+  {
+    id: string,
+    label: string,
+    metric: number,
+    metricInterval: interval,
+    loss: number,
+    lossInterval: interval,
+    stopMetric: number,
+    stopLoss: number,
+  },
+  { coefficients: arrayOf(number), metricVersusUniform: versus, lossVersusUniform: versus },
+);
+const source: Reader<SourceRecord> = object(
+  { path: string, size: number, sha256: string },
+  { step: number, epoch: number },
+);
+const provenance: Reader<Provenance> = object({
+  tool: string,
+  version: string,
+  createdAt: string,
+  coefficients: arrayOf(number),
+  method,
+  options: orUndefined(options),
+  seed: number,
+  splits: orUndefined(splits),
+  buffers,
+  backend: orUndefined(string),
+  task: orUndefined(string),
+  sources: arrayOf(source),
+  outputSha256: string,
+});
+const version: Reader<1> = (value) => {
+  if (value !== 1) throw new Mismatch('expected version 1');
+  return value;
+};
+const timings = object(
+  {},
+  {
+    reading: number,
+    backend: number,
+    baselines: number,
+    training: number,
+    writing: number,
+    evaluating: number,
+  },
+);
+
+export const averageReport: Reader<AverageReport> = object(
+  {
+    version,
+    output: string,
+    method,
+    coefficients: arrayOf(number),
+    splits: orUndefined(splits),
+    metric: orUndefined(metric),
+    table: arrayOf(row),
+    recommendation: object({ use: string, sentence: string }),
+    lossCurve: arrayOf(lossPoint),
+    notes: arrayOf(string),
+    provenance,
+    timings,
+  },
+  { step: number, epoch: number },
+);
