@@ -34,7 +34,9 @@ async function start(roots: readonly string[]): Promise<string> {
       return `TensorFlow${version === undefined ? '' : ` ${version}`} through ${name}, ${device}`;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      failures.push(`${name} in ${path.dirname(found.manifest)} does not load: ${message.split('\n')[0] ?? ''}`);
+      failures.push(
+        `${name} in ${path.dirname(found.manifest)} does not load: ${message.split('\n')[0] ?? ''}`,
+      );
     }
   }
   if (failures.length > 0) throw new Unavailable(failures.join('; '));

@@ -22,10 +22,15 @@ export const webgpu: Backend = {
     const file = resolveFrom(roots);
     if (file === undefined) throw new Unavailable('The package `webgpu` is not installed.');
     const info = await adapterInfo(file);
-    if (info === undefined) throw new Unavailable('The package `webgpu` finds no graphics adapter on this machine.');
-    const name = [info.description, info.vendor, info.architecture].find((text) => text !== undefined && text !== '');
+    if (info === undefined)
+      throw new Unavailable('The package `webgpu` finds no graphics adapter on this machine.');
+    const name = [info.description, info.vendor, info.architecture].find(
+      (text) => text !== undefined && text !== '',
+    );
     if (isSoftware(info)) {
-      throw new Unavailable(`The only adapter is ${name ?? 'a software one'}, computed on the CPU and slower than wasm.`);
+      throw new Unavailable(
+        `The only adapter is ${name ?? 'a software one'}, computed on the CPU and slower than wasm.`,
+      );
     }
     throw new Unavailable(
       `There is an adapter (${name ?? 'unnamed'}), but this version cannot train on WebGPU yet.`,
@@ -54,7 +59,9 @@ async function adapterInfo(file: string): Promise<AdapterInfo | undefined> {
     const adapter = await dawn.create([]).requestAdapter({ powerPreference: 'high-performance' });
     return adapter?.info;
   } catch (error) {
-    throw new Unavailable(`The package \`webgpu\` does not load: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Unavailable(
+      `The package \`webgpu\` does not load: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -15,7 +15,10 @@ export const conv2dBackpropInput: Reroute = (original) => (call) => {
   const inputShape = call.attrs['inputShape'] as [number, number, number, number];
   const info = convInfo(inputShape, filter.shape, call.attrs);
   const { batchSize, outHeight, outWidth, outChannels, strideHeight, strideWidth } = info;
-  const before = { rows: info.filterHeight - 1 - info.padInfo.top, columns: info.filterWidth - 1 - info.padInfo.left };
+  const before = {
+    rows: info.filterHeight - 1 - info.padInfo.top,
+    columns: info.filterWidth - 1 - info.padInfo.left,
+  };
   const spread = { rows: (outHeight - 1) * strideHeight + 1, columns: (outWidth - 1) * strideWidth + 1 };
   const after = {
     rows: info.inHeight + info.filterHeight - 1 - before.rows - spread.rows,
@@ -33,11 +36,14 @@ export const conv2dBackpropInput: Reroute = (original) => (call) => {
         [0, 0],
         [0, 0],
       ]);
-      const spacedOut = tf.pad(tf.reshape(wide, [batchSize * outHeight * strideHeight * outWidth, 1, outChannels]), [
-        [0, 0],
-        [0, strideWidth - 1],
-        [0, 0],
-      ]);
+      const spacedOut = tf.pad(
+        tf.reshape(wide, [batchSize * outHeight * strideHeight * outWidth, 1, outChannels]),
+        [
+          [0, 0],
+          [0, strideWidth - 1],
+          [0, 0],
+        ],
+      );
       // The zeros after the last row and column take the place of padding; surplus ones are cut off.
       spaced = tf.slice<Tensor4D['rankType'], Tensor4D>(
         tf.reshape(spacedOut, [batchSize, outHeight * strideHeight, outWidth * strideWidth, outChannels]),

@@ -21,7 +21,10 @@ export type Kernel = (call: KernelCall) => TensorInfo;
 export type Reroute = (original: Kernel) => Kernel;
 
 /** A zero-filled float32 output with its view. Take views of the inputs after this call, not before. */
-export function zeros(backend: WasmBackend, shape: readonly number[]): { info: TensorInfo; values: Float32Array } {
+export function zeros(
+  backend: WasmBackend,
+  shape: readonly number[],
+): { info: TensorInfo; values: Float32Array } {
   const info = backend.makeOutput(shape, 'float32');
   const values = backend.typedArrayFromHeap(info) as Float32Array;
   values.fill(0);
