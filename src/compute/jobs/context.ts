@@ -1,0 +1,8 @@
+import type { PassProgress } from '../../core/averaging/types.ts';
+
+/** What a job gets beside its request. */
+export interface JobContext {
+  readonly signal: AbortSignal;
+  onProgress(progress: PassProgress): void;
+  log(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
+}
