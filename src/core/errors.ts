@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'bad-task' // twa.json, or the task module it names
   | 'bad-data' // a data file that a task names
   | 'bad-metrics' // a metrics log
+  | 'bad-report' // the *.twa-report.json beside an average
   | 'not-found'
   | 'exists' // would overwrite something
   | 'no-space'

@@ -1,0 +1,56 @@
+/**
+ * The rule of the ICLR 2023 paper (arXiv 2205.13104v1; nblt/TWA, branch `main`, train_twa.py): SGD on w with the
+ * gradient projected onto the span of the checkpoints, w <- w - lr * momentum(P^T P g + wd w).
+ *
+ * With P orthonormal and w = P^T beta, that is the same as SGD on beta with gradient P g and weight decay on beta:
+ * multiply the update by P and use P P^T = 1. So n numbers are optimised and P never exists; in coefficients,
+ * P = V^T W gives P g = V^T (dL/da), and a change of beta changes a by V times it.
+ */
+import { spanBasis, times, transposeTimes } from '../basis.ts';
+import type { CentredGram } from '../types.ts';
+import type { Rule } from './rule.ts';
+
+export interface IclrState {
+  /** Coordinates in the orthonormal basis, [rank]. */
+  readonly beta: Float64Array;
+  /** Momentum buffer; undefined before the first step, which takes the gradient as it is (as in PyTorch). */
+  readonly velocity: Float64Array | undefined;
+  /** Where this training began. Only what has moved since is expressed in the basis, so that it begins exactly there. */
+  readonly origin: { readonly beta: Float64Array; readonly coefficients: Float64Array };
+}
+
+export function iclr(
+  gram: CentredGram,
+  options: { readonly momentum: number; readonly weightDecay: number },
+): Rule<IclrState> {
+  const basis = spanBasis(gram);
+  return {
+    init(coefficients) {
+      const beta = transposeTimes(basis.coordinates, coefficients, basis.rank);
+      return { beta, velocity: undefined, origin: { beta, coefficients } };
+    },
+
+    update(state, gradient, learningRate) {
+      const decayed = transposeTimes(basis.vectors, gradient, basis.rank).map(
+        (value, k) => value + options.weightDecay * state.beta[k]!,
+      );
+      const { velocity: before } = state;
+      const velocity =
+        before === undefined ? decayed : decayed.map((value, k) => options.momentum * before[k]! + value);
+      const beta = state.beta.map((value, k) => value - learningRate * velocity[k]!);
+      return { ...state, beta, velocity };
+    },
+
+    coefficients({ beta, origin }) {
+      const moved = beta.map((value, k) => value - origin.beta[k]!);
+      const change = times(basis.vectors, moved, gram.n);
+      return origin.coefficients.map((value, i) => value + change[i]!);
+    },
+
+    /** A tenth from half of the epochs on, a hundredth from three quarters on: the milestones of train_twa.py. */
+    schedule({ epoch, epochs }) {
+      if (epoch >= Math.floor(epochs * 0.75 + 0.9)) return 0.01;
+      return epoch >= Math.floor(epochs * 0.5) ? 0.1 : 1;
+    },
+  };
+}
