@@ -57,10 +57,23 @@ export interface TensorReader {
    * valid until the next call (buffers are reused). Throws `incomplete-checkpoint` when the file has shrunk.
    */
   read(tensor: TensorInfo, start: number, count: number): Promise<Uint8Array>;
+  /**
+   * Hex SHA-256 of all bytes of the header's files, one after another in header order. Only for a reader opened
+   * with `hash`: what `read` has passed over is hashed already, so a front-to-back pass reads nothing twice.
+   */
+  sha256(signal?: AbortSignal): Promise<string>;
   close(): Promise<void>;
 }
 
-/** New bytes for the tensors of a copy, asked for in the order that suits the format, front to back per tensor. */
+export interface OpenOptions {
+  /** Follow the reads with a SHA-256. */
+  readonly hash?: boolean;
+}
+
+/**
+ * New bytes for the tensors of a copy, asked for in the order that suits the format, front to back per tensor.
+ * The bytes stay valid until the call after the next one, so that one chunk can be written while the next is made.
+ */
 export type ChunkSource = (tensor: TensorInfo, start: number, count: number) => Promise<Uint8Array>;
 
 export interface WriteOptions {
@@ -71,6 +84,8 @@ export interface WriteOptions {
   /** Elements asked for at a time at most. */
   readonly chunkElements: number;
   readonly signal?: AbortSignal;
+  /** Called when every byte is on disk, before the rename. Throwing here undoes the whole write. */
+  readonly beforeFinish?: () => Promise<void>;
 }
 
 export interface CheckpointFormat {
@@ -84,12 +99,14 @@ export interface CheckpointFormat {
   candidate(path: string): string | undefined;
   /** Reads headers only. `path` is what {@link candidate} gave. Throws only for I/O errors other than "gone". */
   inspect(path: string, signal?: AbortSignal): Promise<Inspection>;
-  open(header: CheckpointHeader): Promise<TensorReader>;
+  /** Throws `incomplete-checkpoint` when the files are not those the header was read from any more. */
+  open(header: CheckpointHeader, options?: OpenOptions): Promise<TensorReader>;
   /**
    * Copy and patch: writes a copy of `template` to `output` in which the bytes of every non-alias tensor come from
-   * `chunks` and everything else is kept byte for byte. fsync, then rename.
+   * `chunks` and everything else is kept byte for byte. fsync, then rename. Gives the hex SHA-256 of the files
+   * written, one after another in header order. Throws `exists` rather than replace anything, even in a race.
    */
-  write(template: CheckpointHeader, chunks: ChunkSource, options: WriteOptions): Promise<void>;
+  write(template: CheckpointHeader, chunks: ChunkSource, options: WriteOptions): Promise<string>;
   /** File name of an average with this stem: `twa-1` -> `twa-1.safetensors`, or the directory's name. */
   outputName(stem: string, template: CheckpointHeader): string;
 }

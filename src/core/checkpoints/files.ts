@@ -1,0 +1,164 @@
+/** Several files read as one run of bytes, and what tells whether they changed. */
+import { createHash } from 'node:crypto';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+
+import { throwIfAborted, TwaError } from '../errors.ts';
+import type { FileStamp } from './types.ts';
+
+/** One read call stays under what every platform accepts (2^31 - 1 bytes). */
+const MAX_READ = 1 << 30;
+const HASH_CHUNK = 1 << 20;
+
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+/**
+ * The checkpoint's files one after another, in header order, as one run of bytes: a tensor may lie across two of
+ * them. Opens one file at a time and checks it against its stamp. With `hash`, follows the reads with a SHA-256 of
+ * the whole run; bytes that the reads leave out are read for it alone, so front-to-back reading reads all just once.
+ * Not for concurrent reads.
+ */
+export class FileSequence {
+  readonly size: number;
+  readonly #files: readonly FileStamp[];
+  /** Position of the first byte of every file, and the end of the last. */
+  readonly #starts: readonly number[];
+  #current: { readonly index: number; readonly handle: FileHandle } | undefined;
+  readonly #hash;
+  /** Bytes before this are in the hash. */
+  #hashed = 0;
+  #digest: string | undefined;
+
+  constructor(files: readonly FileStamp[], hash = false) {
+    this.#files = files;
+    const starts = [0];
+    for (const file of files) starts.push(starts.at(-1)! + file.size);
+    this.#starts = starts;
+    this.size = starts.at(-1)!;
+    this.#hash = hash ? createHash('sha256') : undefined;
+  }
+
+  /**
+   * Fills `target` from `position` on.
+   * @throws TwaError `incomplete-checkpoint` when a file changed, `not-found` when it is gone.
+   */
+  async read(target: Uint8Array, position: number): Promise<void> {
+    if (this.#hash === undefined) return this.#fill(target, position);
+    await this.#hashUpTo(position);
+    await this.#fill(target, position);
+    this.#follow(target, position);
+  }
+
+  /** Hex digest of the whole run, as far as it is not hashed yet read now. Needs `hash`. */
+  async sha256(signal?: AbortSignal): Promise<string> {
+    if (this.#hash === undefined) throw new Error('Opened without a hash.');
+    await this.#hashUpTo(this.size, signal);
+    return (this.#digest ??= this.#hash.digest('hex'));
+  }
+
+  async close(): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    await current?.handle.close();
+  }
+
+  async #hashUpTo(position: number, signal?: AbortSignal): Promise<void> {
+    if (this.#hashed >= position) return;
+    const buffer = new Uint8Array(Math.min(HASH_CHUNK, position - this.#hashed));
+    while (this.#hashed < position) {
+      throwIfAborted(signal);
+      const piece = buffer.subarray(0, Math.min(buffer.length, position - this.#hashed));
+      await this.#fill(piece, this.#hashed);
+      this.#follow(piece, this.#hashed);
+    }
+  }
+
+  #follow(bytes: Uint8Array, position: number): void {
+    const known = this.#hashed - position;
+    if (known >= bytes.length) return;
+    this.#hash?.update(bytes.subarray(known));
+    this.#hashed = position + bytes.length;
+  }
+
+  async #fill(target: Uint8Array, position: number): Promise<void> {
+    if (position < 0 || position + target.length > this.size) {
+      throw new RangeError(`Bytes ${position} to ${position + target.length} of ${this.size}.`);
+    }
+    let done = 0;
+    let index = this.#fileAt(position);
+    while (done < target.length) {
+      const within = position + done - this.#starts[index]!;
+      const left = this.#files[index]!.size - within;
+      if (left <= 0) {
+        index++;
+        continue;
+      }
+      const handle = await this.#openFile(index);
+      const want = Math.min(target.length - done, left, MAX_READ);
+      const { bytesRead } = await handle.read(target, done, want, within);
+      if (bytesRead === 0) throw changed(this.#files[index]!.path);
+      done += bytesRead;
+    }
+  }
+
+  #fileAt(position: number): number {
+    let index = 0;
+    while (index + 1 < this.#files.length && this.#starts[index + 1]! <= position) index++;
+    return index;
+  }
+
+  async #openFile(index: number): Promise<FileHandle> {
+    if (this.#current?.index === index) return this.#current.handle;
+    await this.close();
+    const stamp = this.#files[index]!;
+    let handle: FileHandle;
+    try {
+      handle = await open(stamp.path, 'r');
+    } catch (error) {
+      throw hasCode(error, 'ENOENT', 'ENOTDIR') ? gone(stamp.path, error) : error;
+    }
+    try {
+      const { size, mtimeMs } = await handle.stat();
+      if (size !== stamp.size || mtimeMs !== stamp.mtimeMs) throw changed(stamp.path);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    this.#current = { index, handle };
+    return handle;
+  }
+}
+
+/**
+ * @throws TwaError `incomplete-checkpoint` when a file is not the one that was stamped any more, `not-found` when it
+ * is gone.
+ */
+export async function requireUnchanged(files: readonly FileStamp[]): Promise<void> {
+  for (const stamp of files) {
+    let now;
+    try {
+      now = await stat(stamp.path);
+    } catch (error) {
+      throw hasCode(error, 'ENOENT', 'ENOTDIR') ? gone(stamp.path, error) : error;
+    }
+    if (now.size !== stamp.size || now.mtimeMs !== stamp.mtimeMs) throw changed(stamp.path);
+  }
+}
+
+export function changed(path: string): TwaError {
+  return new TwaError(
+    'incomplete-checkpoint',
+    `${basename(path)} changed while it was being read; wait until training has finished writing it and try again.`,
+    { place: { path } },
+  );
+}
+
+function gone(path: string, cause: unknown): TwaError {
+  return new TwaError(
+    'not-found',
+    `${basename(path)} is not there any more; it was removed or renamed. Choose the checkpoints again.`,
+    { place: { path }, cause },
+  );
+}

@@ -1,0 +1,313 @@
+/**
+ * Mixing checkpoints: w = sum_i a_i w_i, from the original files, accumulated in float64 and rounded once.
+ *
+ * Memory: one chunk of every source, one float64 chunk and two output chunks, {@link BUFFER_BYTES} in all (or
+ * {@link MIN_CHUNK_ELEMENTS} elements per buffer where more sources would leave less), plus the headers; whatever the
+ * size of the model. Time: every source byte is read once and hashed in the same pass.
+ */
+import { mkdir, rmdir } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+
+import { throwIfAborted, TwaError } from '../errors.ts';
+import type { SourceRecord } from '../averaging/types.ts';
+import { requireSameArchitecture } from './compare.ts';
+import {
+  addScaled,
+  bytesPerElement,
+  decodeToFloat32,
+  decodeToFloat64,
+  elementCount,
+  encodeFromFloat64,
+  firstUnrepresentable,
+  floatComponents,
+} from './dtype.ts';
+import { requireUnchanged } from './files.ts';
+import { PARTIAL_SUFFIX, requireAbsent, requireSpace, writeError } from './publish.ts';
+import { formatById } from './registry.ts';
+import type { CheckpointHeader, ChunkSource, FloatDType, TensorInfo, TensorReader } from './types.ts';
+
+export { removePartial } from './publish.ts';
+
+export interface MergeRequest {
+  /** Complete checkpoints, oldest first. The last one gives structure, metadata, integers and booleans. */
+  readonly headers: readonly CheckpointHeader[];
+  /** One per checkpoint; any finite numbers. */
+  readonly coefficients: readonly number[];
+  /** The checkpoint to make; must not exist. Its directory is made when it does not. */
+  readonly output: string;
+  /** Where it grows: beside `output`, named `*.partial` (see `partialPathFor`); must not exist. */
+  readonly partial: string;
+  /** Float tensors that are replaced by these values instead of mixed: recalibrated running statistics. */
+  readonly buffers?: ReadonlyMap<string, Float32Array | Float64Array>;
+  readonly signal?: AbortSignal;
+  /** 0..1, of the bytes. */
+  readonly onProgress?: (fraction: number) => void;
+}
+
+export interface MergeResult {
+  /** Hex; of the file, or of its files one after another in header order. */
+  readonly outputSha256: string;
+  /** As `headers`. */
+  readonly sources: readonly SourceRecord[];
+}
+
+const BUFFER_BYTES = 64 << 20;
+const MAX_CHUNK_ELEMENTS = 1 << 20;
+const MIN_CHUNK_ELEMENTS = 1 << 14;
+
+/**
+ * Writes the mix beside its place and moves it there when it is whole. Nothing remains after a failure or abort, and
+ * no source is ever written to.
+ * @throws TwaError `mismatch`; `exists` for the output; `no-space`; `non-finite` naming file, tensor and index of a
+ * NaN or infinity, or the tensor of a mix too large for its type; `incomplete-checkpoint` or `not-found` for a source
+ * that changed or vanished meanwhile; `cancelled`; `usage` for a request that makes no sense.
+ */
+export async function mergeCheckpoints(request: MergeRequest): Promise<MergeResult> {
+  const { headers, output, partial, signal } = request;
+  throwIfAborted(signal);
+  requireSameArchitecture(headers);
+  const template = headers.at(-1)!;
+  requireSensible(request, template);
+  await requireAbsent(output);
+
+  const directory = dirname(output);
+  const made = await makeDirectory(directory);
+  const mixer = new Mixer(request, template);
+  try {
+    await requireSpace(directory, totalSize(template));
+    await mixer.open();
+    let sources: readonly SourceRecord[] = [];
+    const outputSha256 = await formatById(template.format).write(template, mixer.chunk, {
+      output,
+      partial,
+      chunkElements: mixer.chunkElements,
+      ...(signal === undefined ? {} : { signal }),
+      async beforeFinish() {
+        sources = await mixer.sources();
+        for (const header of headers) await requireUnchanged(header.files);
+      },
+    });
+    request.onProgress?.(1);
+    return { outputSha256, sources };
+  } catch (error) {
+    if (made !== undefined) await removeEmpty(directory, made);
+    throw error;
+  } finally {
+    await mixer.close();
+  }
+}
+
+/**
+ * A whole tensor as numbers, read chunk by chunk: float64 for F64 and integers (beyond 2^53 rounded), else float32,
+ * which holds every smaller float exactly.
+ * @throws TwaError `unsupported` for complex tensors.
+ */
+export async function readParameter(
+  reader: TensorReader,
+  tensor: TensorInfo,
+): Promise<Float32Array | Float64Array> {
+  const count = elementCount(tensor.shape)!;
+  const components = floatComponents(tensor.dtype);
+  const narrow = components !== undefined && components.dtype !== 'F64';
+  const out = narrow ? new Float32Array(count) : new Float64Array(count);
+  const stored = tensor.aliasOf === undefined ? tensor : { ...tensor, name: tensor.aliasOf };
+  for (let start = 0; start < count; start += MAX_CHUNK_ELEMENTS) {
+    const length = Math.min(MAX_CHUNK_ELEMENTS, count - start);
+    const bytes = await reader.read(stored, start, length);
+    const into = out.subarray(start, start + length);
+    if (into instanceof Float32Array) decodeToFloat32(bytes, tensor.dtype, into);
+    else decodeToFloat64(bytes, tensor.dtype, into);
+  }
+  return out;
+}
+
+class Mixer {
+  readonly chunkElements: number;
+  readonly #request: MergeRequest;
+  readonly #totalElements: number;
+  readonly #sum: Float64Array;
+  /** Two, in turn: one is being written while the next is filled. */
+  readonly #outputs: readonly [Uint8Array, Uint8Array];
+  readonly #readers: TensorReader[] = [];
+  #calls = 0;
+  #doneElements = 0;
+
+  constructor(request: MergeRequest, template: CheckpointHeader) {
+    this.#request = request;
+    const tensors = template.tensors.filter((tensor) => tensor.aliasOf === undefined);
+    const counts = tensors.map((tensor) => elementCount(tensor.shape)!);
+    const largest = counts.reduce((most, count) => Math.max(most, count), 1);
+    const widest = tensors.reduce((most, tensor) => Math.max(most, bytesPerElement(tensor.dtype)), 1);
+    const perElement = widest * (request.headers.length + 2) + 2 * Float64Array.BYTES_PER_ELEMENT;
+    const affordable = Math.floor(BUFFER_BYTES / perElement);
+    const bounded = Math.min(MAX_CHUNK_ELEMENTS, Math.max(MIN_CHUNK_ELEMENTS, affordable));
+    this.chunkElements = Math.min(bounded, largest);
+    this.#totalElements = counts.reduce((sum, count) => sum + count, 0);
+    // Complex elements are two numbers.
+    this.#sum = new Float64Array(this.chunkElements * 2);
+    const bytes = this.chunkElements * widest;
+    this.#outputs = [new Uint8Array(bytes), new Uint8Array(bytes)];
+  }
+
+  async open(): Promise<void> {
+    for (const header of this.#request.headers) {
+      this.#readers.push(await formatById(header.format).open(header, { hash: true }));
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#readers.map((reader) => reader.close()));
+  }
+
+  async sources(): Promise<readonly SourceRecord[]> {
+    const { headers, signal } = this.#request;
+    const records: SourceRecord[] = [];
+    for (const [i, header] of headers.entries()) {
+      records.push({
+        path: header.path,
+        size: totalSize(header),
+        sha256: await this.#readers[i]!.sha256(signal),
+        ...(header.step === undefined ? {} : { step: header.step }),
+        ...(header.epoch === undefined ? {} : { epoch: header.epoch }),
+      });
+    }
+    return records;
+  }
+
+  readonly chunk: ChunkSource = async (tensor, start, count) => {
+    throwIfAborted(this.#request.signal);
+    const out = this.#outputs[this.#calls++ % 2]!.subarray(0, count * bytesPerElement(tensor.dtype));
+    const components = floatComponents(tensor.dtype);
+    const replacement = this.#request.buffers?.get(tensor.name);
+    if (components === undefined) {
+      out.set(await this.#readers.at(-1)!.read(tensor, start, count));
+    } else {
+      const sum = this.#sum.subarray(0, count * components.perElement);
+      if (replacement === undefined) await this.#mix(sum, tensor, components.dtype, start, count);
+      else sum.set(replacement.subarray(start, start + count));
+      const bad = firstUnrepresentable(sum, components.dtype);
+      if (bad !== -1)
+        throw await this.#explain(tensor, start + Math.floor(bad / components.perElement), sum[bad]!);
+      encodeFromFloat64(sum, components.dtype, out);
+    }
+    this.#doneElements += count;
+    this.#request.onProgress?.(this.#doneElements / this.#totalElements);
+    return out;
+  };
+
+  /** All reads are on their way before the first is mixed, so the disk works while the processor does. */
+  async #mix(
+    sum: Float64Array,
+    tensor: TensorInfo,
+    dtype: FloatDType,
+    start: number,
+    count: number,
+  ): Promise<void> {
+    const reads = this.#readers.map((reader) => reader.read(tensor, start, count));
+    try {
+      sum.fill(0);
+      for (const [i, read] of reads.entries()) {
+        addScaled(sum, await read, dtype, this.#request.coefficients[i]!);
+      }
+    } finally {
+      // After a failure no read may still be under way when the files are closed.
+      await Promise.allSettled(reads);
+    }
+  }
+
+  /** Whose fault a number is that the type cannot hold: looked up only now, so that mixing stays fast. */
+  async #explain(tensor: TensorInfo, index: number, value: number): Promise<TwaError> {
+    const where = `${tensor.name}[${coordinates(index, tensor.shape).join(', ')}]`;
+    if (this.#request.buffers?.has(tensor.name) === true) {
+      return new TwaError(
+        'non-finite',
+        `The recalibrated ${where} is ${value}, which ${tensor.dtype} cannot hold.`,
+      );
+    }
+    const { dtype, perElement } = floatComponents(tensor.dtype)!;
+    const culprits: { readonly path: string; readonly sentence: string }[] = [];
+    for (const [i, reader] of this.#readers.entries()) {
+      const numbers = new Float64Array(perElement);
+      decodeToFloat64(await reader.read(tensor, index, 1), dtype, numbers);
+      const bad = numbers.find((number) => !Number.isFinite(number));
+      const { path } = this.#request.headers[i]!;
+      if (bad !== undefined) culprits.push({ path, sentence: `${basename(path)} has ${bad} in ${where}.` });
+    }
+    const first = culprits[0];
+    if (first === undefined) {
+      return new TwaError(
+        'non-finite',
+        `The mix has ${value} in ${where}, more than ${tensor.dtype} can hold; use smaller coefficients.`,
+      );
+    }
+    return new TwaError('non-finite', `${first.sentence.slice(0, -1)}; leave that checkpoint out.`, {
+      place: { path: first.path },
+      details: culprits.map((culprit) => culprit.sentence),
+    });
+  }
+}
+
+function requireSensible(
+  { coefficients, headers, buffers, partial, output }: MergeRequest,
+  template: CheckpointHeader,
+): void {
+  if (coefficients.length !== headers.length) {
+    throw new TwaError(
+      'usage',
+      `${headers.length} checkpoints need as many coefficients, not ${coefficients.length}.`,
+    );
+  }
+  const bad = coefficients.find((coefficient) => !Number.isFinite(coefficient));
+  if (bad !== undefined) throw new TwaError('usage', `A coefficient is ${bad}; all must be finite numbers.`);
+  if (!partial.endsWith(PARTIAL_SUFFIX) || dirname(partial) !== dirname(output)) {
+    throw new TwaError('usage', `${partial} must end in ${PARTIAL_SUFFIX} and lie beside ${output}.`);
+  }
+  const tensors = new Map(template.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const [name, values] of buffers ?? []) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined || tensor.aliasOf !== undefined) {
+      throw new TwaError(
+        'mismatch',
+        `${basename(template.path)} has no tensor ${name} to put new values in.`,
+      );
+    }
+    if (floatComponents(tensor.dtype)?.perElement !== 1 || elementCount(tensor.shape) !== values.length) {
+      throw new TwaError(
+        'mismatch',
+        `${name} is ${tensor.dtype} [${tensor.shape.join(', ')}]; ${values.length} new float values do not fit it.`,
+      );
+    }
+  }
+}
+
+function coordinates(index: number, shape: readonly number[]): number[] {
+  const found: number[] = [];
+  for (const dimension of shape.toReversed()) {
+    found.unshift(index % dimension);
+    index = Math.floor(index / dimension);
+  }
+  return found;
+}
+
+function totalSize(header: CheckpointHeader): number {
+  return header.files.reduce((sum, file) => sum + file.size, 0);
+}
+
+/** Gives the first directory that had to be made. */
+async function makeDirectory(directory: string): Promise<string | undefined> {
+  try {
+    return await mkdir(directory, { recursive: true });
+  } catch (error) {
+    throw writeError(error, directory);
+  }
+}
+
+/** Takes back what {@link makeDirectory} made, as far as nobody has put anything there since. */
+async function removeEmpty(directory: string, made: string): Promise<void> {
+  try {
+    for (let current = directory; current.length >= made.length; current = dirname(current))
+      await rmdir(current);
+  } catch {
+    // Somebody uses it by now.
+  }
+}
