@@ -1,0 +1,169 @@
+/**
+ * The n checkpoints in memory, centred: one mean and n rows R_i = w_i - mean per tensor, in float32. One copy:
+ * (n + 1) x (number of float elements) x 4 bytes. Centring first keeps the differences exact to float32 even where
+ * checkpoints differ by a millionth only.
+ */
+import { readParameter } from '../../core/checkpoints/merge.ts';
+import { formatById } from '../../core/checkpoints/registry.ts';
+import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
+import type { CentredGram } from '../../core/averaging/types.ts';
+import { throwIfAborted, TwaError } from '../../core/errors.ts';
+import { rowLoops } from './rows.ts';
+import type { RowLoops, RowTensor } from './rows.ts';
+
+export interface StackTensor extends RowTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export interface LoadHooks {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (fraction: number, message: string) => void;
+}
+
+export class CheckpointStack {
+  /** Oldest first. */
+  readonly checkpoints: readonly string[];
+  readonly #tensors: ReadonlyMap<string, StackTensor>;
+  readonly #loops: RowLoops;
+
+  constructor(checkpoints: readonly string[], tensors: readonly StackTensor[], loops: RowLoops = rowLoops) {
+    this.checkpoints = checkpoints;
+    this.#tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    this.#loops = loops;
+  }
+
+  get n(): number {
+    return this.checkpoints.length;
+  }
+
+  size(name: string): number {
+    return this.#tensor(name).mean.length;
+  }
+
+  /** sum_i a_i w_i of one tensor into `out`. */
+  combine(name: string, coefficients: Float64Array, out: Float32Array): void {
+    this.#loops.combine(this.#tensor(name), coefficients, out);
+  }
+
+  /** into_i += <w_i, gradient> over one tensor. */
+  project(name: string, gradient: Float32Array, into: Float64Array): void {
+    this.#loops.project(this.#tensor(name), gradient, into);
+  }
+
+  /** See Objective.gram; over the tensors named. */
+  async gram(names: readonly string[], signal?: AbortSignal): Promise<CentredGram> {
+    const { n } = this;
+    const order = n + 1;
+    const upper = new Float64Array(order * order);
+    for (const name of names) {
+      throwIfAborted(signal);
+      this.#loops.products(this.#tensor(name), upper);
+      await new Promise(setImmediate);
+    }
+    const product = (i: number, h: number): number => upper[Math.min(i, h) * order + Math.max(i, h)]!;
+
+    // The stored mean is rounded to float32, so the rows are off centre by a little: r is their mean.
+    const withR = Float64Array.from({ length: order }, (_, i) => {
+      let sum = 0;
+      for (let h = 0; h < n; h++) sum += product(i, h);
+      return sum / n;
+    });
+    let rr = 0;
+    for (let h = 0; h < n; h++) rr += withR[h]! / n;
+    const mr = withR[n]!;
+    const centred = new Float64Array(n * n);
+    const withMean = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      for (let h = 0; h < n; h++) centred[i * n + h] = product(i, h) - withR[i]! - withR[h]! + rr;
+      // <R_i - r, m + r>
+      withMean[i] = product(i, n) - mr + withR[i]! - rr;
+    }
+    return { n, centred, withMean, meanSquared: product(n, n) + 2 * mr + rr };
+  }
+
+  #tensor(name: string): StackTensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) throw new Error(`The stack has no tensor ${name}.`);
+    return tensor;
+  }
+}
+
+/**
+ * Reads the tensors named from every checkpoint. Architectures must have been compared before.
+ * @throws TwaError `non-finite` naming file, tensor and index; `unsupported` when there is not enough memory.
+ */
+export async function loadStack(
+  headers: readonly CheckpointHeader[],
+  names: readonly string[],
+  { signal, onProgress }: LoadHooks = {},
+): Promise<CheckpointStack> {
+  const tensors = names.map((name) => headers[0]!.tensors.find((tensor) => tensor.name === name)!);
+  requireMemory(headers.length, tensors);
+  const n = headers.length;
+  const rows = tensors.map((tensor) => {
+    // Side by side, so that a tensor's rows are one [n, size] block.
+    const size = elements(tensor);
+    const block = new Float32Array(n * size);
+    return Array.from({ length: n }, (_, i) => block.subarray(i * size, (i + 1) * size));
+  });
+  for (const [i, header] of headers.entries()) {
+    throwIfAborted(signal);
+    onProgress?.(i / n, `checkpoint ${i + 1} of ${n}`);
+    const reader = await formatById(header.format).open(header);
+    try {
+      for (const [t, { name }] of tensors.entries()) {
+        throwIfAborted(signal);
+        const tensor = header.tensors.find((candidate) => candidate.name === name)!;
+        const values = await readParameter(reader, tensor);
+        requireFinite(values, tensor, header);
+        rows[t]![i]!.set(values);
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+  return new CheckpointStack(
+    headers.map((header) => header.path),
+    tensors.map((tensor, t) => ({ name: tensor.name, shape: tensor.shape, mean: centre(rows[t]!), rows: rows[t]! })),
+  );
+}
+
+/** Subtracts the mean, summed in float64 and rounded to float32, from the rows in place, and gives it. */
+export function centre(rows: readonly Float32Array[]): Float32Array {
+  const mean = new Float32Array(rows[0]!.length);
+  for (let k = 0; k < mean.length; k++) {
+    let sum = 0;
+    for (const row of rows) sum += row[k]!;
+    const value = Math.fround(sum / rows.length);
+    mean[k] = value;
+    for (const row of rows) row[k] = row[k]! - value;
+  }
+  return mean;
+}
+
+function elements({ shape }: TensorInfo): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+function requireMemory(n: number, tensors: readonly TensorInfo[]): void {
+  const needed = (n + 1) * 4 * tensors.reduce((sum, tensor) => sum + elements(tensor), 0);
+  const available = process.availableMemory();
+  if (needed <= available) return;
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
+  throw new TwaError(
+    'unsupported',
+    `Averaging ${n} checkpoints with a task needs ${gigabytes(needed)} GB of memory and ${gigabytes(available)} GB are ` +
+      'free: choose fewer checkpoints.',
+  );
+}
+
+function requireFinite(values: Float32Array | Float64Array, tensor: TensorInfo, header: CheckpointHeader): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new TwaError(
+    'non-finite',
+    `${header.path} has ${String(values[at])} in ${tensor.name} at index ${at}; leave that checkpoint out.`,
+    { place: { path: header.path } },
+  );
+}
