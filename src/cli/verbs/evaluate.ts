@@ -1,0 +1,69 @@
+import { runJob } from '../../compute/client.ts';
+import type { EvaluateResult } from '../../compute/protocol.ts';
+import { choice, text, whole } from '../options.ts';
+import { JSON_NUMBERS, toJson } from '../json.ts';
+import { figure, interval, textTable } from '../table.ts';
+import { defineVerb } from '../verb.ts';
+import { backendOption, readHeaders, requireTask } from './shared.ts';
+
+export const evaluate = defineVerb({
+  name: 'evaluate',
+  summary: 'the loss and metric of checkpoints, by a task file',
+  usage: 'PATH... [--task twa.json] [options]',
+  description: `Evaluates each checkpoint on one split, with 95 % bootstrap intervals.
+
+JSON: {"split", "examples", "metric": {"name", "goal"}, "backend", "rows": [{"path", "step", "epoch",
+"metric", "metricInterval": {"low", "high"}, "loss", "lossInterval"}]}.
+${JSON_NUMBERS}`,
+  paths: { least: 1, most: Infinity },
+  options: {
+    task: text('FILE', 'the task file (default: the nearest twa.json above the first checkpoint)'),
+    split: choice(['report', 'stop', 'fit'], 'which examples (default: report)'),
+    seed: whole('N', 0, 'of the splits and the bootstrap (default: 1)'),
+    backend: backendOption,
+  },
+  async run({ paths, values, json }, terminal) {
+    const headers = await readHeaders(paths, terminal);
+    const result = await runJob(
+      'evaluate',
+      {
+        checkpoints: headers.map((header) => header.path),
+        task: await requireTask(values.task, headers),
+        split: values.split ?? 'report',
+        backend: values.backend ?? 'auto',
+        seed: values.seed ?? 1,
+      },
+      { signal: terminal.signal, onProgress: terminal.progress, onLog: terminal.log },
+    );
+    terminal.print(json ? toJson(toDocument(result)) : describe(result));
+  },
+});
+
+/** Every row has a step and an epoch, null where they are not known. */
+function toDocument(result: EvaluateResult): object {
+  return { ...result, rows: result.rows.map((row) => ({ ...row, step: row.step, epoch: row.epoch })) };
+}
+
+function describe({ split, examples, metric, backend, rows }: EvaluateResult): string {
+  const table = textTable(
+    [
+      { title: 'checkpoint' },
+      { title: 'step', align: 'right' },
+      { title: 'epoch', align: 'right' },
+      { title: metric.name, align: 'right' },
+      { title: '95 %' },
+      { title: 'loss', align: 'right' },
+      { title: '95 %' },
+    ],
+    rows.map((row) => [
+      row.path,
+      String(row.step ?? ''),
+      String(row.epoch ?? ''),
+      figure(row.metric),
+      interval(row.metricInterval),
+      figure(row.loss),
+      interval(row.lossInterval),
+    ]),
+  );
+  return `${table}\n\n${examples} examples of the ${split} split, on ${backend}.`;
+}
