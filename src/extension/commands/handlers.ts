@@ -1,0 +1,52 @@
+import type * as vscode from 'vscode';
+import type { AveragingFlow } from '../averaging/flow.ts';
+import type { JobQueue } from '../averaging/jobQueue.ts';
+import type { Dialogs } from '../dialogs.ts';
+import type { CommandHandlers } from '../names.ts';
+import type { Runs } from '../watching/runs.ts';
+import { showDevices } from './devices.ts';
+import { stopWatching, watchFolders } from './folders.ts';
+import type { SelectionCommands } from './selection.ts';
+import type { ShowCommands } from './show.ts';
+import { targetsFrom } from './targets.ts';
+import type { Target } from './targets.ts';
+
+export interface Services {
+  readonly runs: Runs;
+  readonly jobs: JobQueue;
+  readonly flow: AveragingFlow;
+  readonly selection: SelectionCommands;
+  readonly show: ShowCommands;
+  readonly dialogs: Dialogs;
+  readonly log: vscode.LogOutputChannel;
+  readonly createTaskFile: (targets: readonly Target[]) => Promise<void>;
+}
+
+/** What each command does. All take their targets in the same way, see {@link targetsFrom}. */
+export function commandHandlers(services: Services): CommandHandlers {
+  const { runs, jobs, flow, selection, show, dialogs, log, createTaskFile } = services;
+  const on =
+    (handle: (targets: readonly Target[]) => unknown) =>
+    async (first: unknown, second: unknown): Promise<void> => {
+      await handle(targetsFrom(first, second));
+    };
+  return {
+    'twa.watchFolder': on((targets) => watchFolders(targets, dialogs)),
+    'twa.stopWatchingFolder': on((targets) => stopWatching(targets, dialogs)),
+    'twa.refresh': on(() => runs.refresh()),
+    'twa.showCurves': on((targets) => show.curves(targets)),
+    'twa.average': on((targets) => flow.start('ask', targets)),
+    'twa.averageUniformly': on((targets) => flow.start('uniform', targets)),
+    'twa.cancelAveraging': on(() => jobs.cancelCurrent()),
+    'twa.createTaskFile': on((targets) => createTaskFile(targets)),
+    'twa.showResult': on((targets) => show.result(targets)),
+    'twa.selectAll': on((targets) => selection.all(targets)),
+    'twa.selectNone': on((targets) => selection.none(targets)),
+    'twa.selectLast': on((targets) => selection.last(targets)),
+    'twa.selectBest': on((targets) => selection.best(targets)),
+    'twa.revealInExplorer': on((targets) => show.revealInExplorer(targets)),
+    'twa.copyPath': on((targets) => show.copyPath(targets)),
+    'twa.showLog': on(() => log.show()),
+    'twa.showDevices': on(() => showDevices(jobs, dialogs, log)),
+  };
+}

@@ -1,0 +1,117 @@
+/** "Select All / None / Last N… / Best N…": each makes the checks of one run the whole selection. */
+import * as l10n from '@vscode/l10n';
+import * as vscode from 'vscode';
+import { TwaError } from '../../core/errors.ts';
+import type { CheckpointEntry, Run } from '../../core/runs/types.ts';
+import { readSetting } from '../api.ts';
+import type { Dialogs } from '../dialogs.ts';
+import { runLabel } from '../tree/describe.ts';
+import { byMetric, metricsOf } from '../tree/metric.ts';
+import { checkable } from '../tree/selection.ts';
+import type { RunsView } from '../tree/view.ts';
+import type { Runs } from '../watching/runs.ts';
+import { pathOf, targetOfNode } from './targets.ts';
+import type { Target } from './targets.ts';
+
+const USUAL_COUNT = 5;
+
+export class SelectionCommands {
+  readonly #runs: Runs;
+  readonly #view: RunsView;
+  readonly #dialogs: Dialogs;
+
+  constructor(runs: Runs, view: RunsView, dialogs: Dialogs) {
+    this.#runs = runs;
+    this.#view = view;
+    this.#dialogs = dialogs;
+  }
+
+  async all(targets: readonly Target[]): Promise<void> {
+    const run = await this.#run(targets);
+    if (run !== undefined) this.#select(checkable(run));
+  }
+
+  /** Of a run where one was pointed at; else of everything. */
+  none(targets: readonly Target[]): void {
+    const runs = targets.flatMap((target) => this.#runOf(target) ?? []);
+    const cleared = new Set(runs.flatMap((run) => run.checkpoints.map((entry) => entry.path)));
+    this.#view.check(
+      new Set(runs.length === 0 ? [] : [...this.#view.checked].filter((path) => !cleared.has(path))),
+    );
+  }
+
+  async last(targets: readonly Target[]): Promise<void> {
+    const run = await this.#run(targets);
+    if (run === undefined) return;
+    const count = await this.#count(
+      l10n.t('Select the Last Checkpoints of {0}', runLabel(run)),
+      checkable(run).length,
+    );
+    if (count !== undefined) this.#select(checkable(run).slice(-count));
+  }
+
+  async best(targets: readonly Target[]): Promise<void> {
+    const run = await this.#run(targets);
+    if (run === undefined) return;
+    const metrics = metricsOf(run, readSetting('metric', vscode.Uri.file(run.directory)));
+    if (metrics.length === 0) {
+      throw new TwaError(
+        'usage',
+        l10n.t('{0} has no metrics to choose by: no log was found with it.', run.directory),
+      );
+    }
+    const title = l10n.t('Select the Best Checkpoints of {0}', runLabel(run));
+    const metric = await this.#dialogs.pickOne(
+      metrics.map((one) => ({
+        label: one.tag,
+        description: one.goal === 'minimize' ? l10n.t('lower is better') : l10n.t('higher is better'),
+        value: one,
+      })),
+      { title, placeholder: l10n.t('By which metric?') },
+    );
+    if (metric === undefined) return;
+    const ranked = byMetric(run, metric);
+    const count = await this.#count(title, ranked.length);
+    if (count !== undefined) this.#select(ranked.slice(0, count));
+  }
+
+  #select(entries: readonly CheckpointEntry[]): void {
+    this.#view.check(new Set(entries.map((entry) => entry.path)));
+  }
+
+  /** The run pointed at, highlighted or checked in, else the only one, else the one the user picks. */
+  async #run(targets: readonly Target[]): Promise<Run | undefined> {
+    const candidates = [
+      ...[...targets, ...this.#view.selection.map(targetOfNode)].map((target) => this.#runOf(target)),
+      ...this.#view.checkedRuns.map(({ run }) => run),
+    ];
+    const near = candidates.find((run) => run !== undefined);
+    if (near !== undefined) return near;
+    const { runs } = this.#runs.snapshot;
+    if (runs.length === 0) throw new TwaError('not-found', l10n.t('No runs have been found yet.'));
+    if (runs.length === 1) return runs[0];
+    return await this.#dialogs.pickOne(
+      runs.map((run) => ({ label: runLabel(run), detail: run.directory, value: run })),
+      { title: l10n.t('Select Checkpoints'), placeholder: l10n.t('Of which run?') },
+    );
+  }
+
+  #runOf(target: Target): Run | undefined {
+    const at = pathOf(target);
+    return this.#runs.index.run(at) ?? this.#runs.index.entry(at)?.run;
+  }
+
+  async #count(title: string, most: number): Promise<number | undefined> {
+    const text = await this.#dialogs.input({
+      title,
+      prompt: l10n.t('How many? 1 to {0}.', most),
+      value: String(Math.min(USUAL_COUNT, most)),
+      check: (typed) => (isCount(typed, most) ? undefined : l10n.t('A whole number from 1 to {0}.', most)),
+    });
+    return text !== undefined && isCount(text, most) ? Number(text) : undefined;
+  }
+}
+
+function isCount(text: string, most: number): boolean {
+  return /^\s*\d+\s*$/.test(text) && Number(text) >= 1 && Number(text) <= most;
+}

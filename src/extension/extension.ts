@@ -1,0 +1,109 @@
+import * as l10n from '@vscode/l10n';
+import * as vscode from 'vscode';
+import { registerCommands } from './api.ts';
+import { AveragingFlow } from './averaging/flow.ts';
+import { JobQueue } from './averaging/jobQueue.ts';
+import { commandHandlers } from './commands/handlers.ts';
+import { SelectionCommands } from './commands/selection.ts';
+import { ShowCommands } from './commands/show.ts';
+import { createTaskFile } from './commands/taskFile.ts';
+import { vscodeDialogs } from './dialogs.ts';
+import type { Dialogs } from './dialogs.ts';
+import { reportError } from './errors.ts';
+import { CurvesPanels } from './panels/curves.ts';
+import { ResultPanels } from './panels/result.ts';
+import { showJobs } from './statusBar.ts';
+import { RunsView } from './tree/view.ts';
+import { Runs } from './watching/runs.ts';
+
+/**
+ * What `activate` gives to tests inside a real extension host. Internal: not a promise to other extensions, and it
+ * changes without notice.
+ */
+export interface Internals {
+  readonly runs: Runs;
+  readonly view: RunsView;
+  readonly jobs: JobQueue;
+  readonly flow: AveragingFlow;
+  /** Puts answers in place of the real dialogs, which nobody can press inside a test host. Gives the way back. */
+  answerWith(answers: Partial<Dialogs>): () => void;
+}
+
+export interface TwaExtension {
+  readonly internal: Internals;
+}
+
+let jobs: JobQueue | undefined;
+
+export function activate(context: vscode.ExtensionContext): TwaExtension {
+  if (vscode.l10n.bundle !== undefined) l10n.config({ contents: vscode.l10n.bundle });
+  const log = vscode.window.createOutputChannel(l10n.t('Trainable Weight Averaging'), { log: true });
+  const dialogs: Dialogs = { ...vscodeDialogs };
+  const memory = context.workspaceState;
+  const { extensionUri } = context;
+
+  const queue = new JobQueue();
+  jobs = queue;
+  const runs = new Runs(log);
+  const view = new RunsView(runs, memory);
+  const reveal = (path: string): Promise<void> => view.reveal(path);
+  const results = new ResultPanels({ extensionUri, log, reveal });
+  const curves = new CurvesPanels({
+    extensionUri,
+    log,
+    reveal,
+    watcher: () => runs,
+    openReport: (reportPath) => results.show(reportPath),
+    watchFolder: async () => {
+      await vscode.commands.executeCommand('twa.watchFolder');
+    },
+  });
+  const flow = new AveragingFlow({
+    runs,
+    view,
+    jobs: queue,
+    results,
+    dialogs,
+    memory,
+    log,
+    createTaskFile: (targets) => createTaskFile(targets, runs, view),
+  });
+  const handlers = commandHandlers({
+    runs,
+    jobs: queue,
+    flow,
+    selection: new SelectionCommands(runs, view, dialogs),
+    show: new ShowCommands(runs, view, curves, results, dialogs),
+    dialogs,
+    log,
+    createTaskFile: (targets) => createTaskFile(targets, runs, view),
+  });
+
+  context.subscriptions.push(
+    log,
+    runs,
+    view,
+    results,
+    curves,
+    showJobs(queue, view),
+    registerCommands(handlers, (error) => reportError(error, log, dialogs)),
+  );
+  return {
+    internal: {
+      runs,
+      view,
+      jobs: queue,
+      flow,
+      answerWith: (answers) => {
+        const before = { ...dialogs };
+        Object.assign(dialogs, answers);
+        return () => Object.assign(dialogs, before);
+      },
+    },
+  };
+}
+
+/** A pass that is running is cancelled, so that it leaves nothing behind. */
+export async function deactivate(): Promise<void> {
+  await jobs?.cancelAll();
+}

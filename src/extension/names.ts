@@ -1,0 +1,73 @@
+/**
+ * Every name that package.json and the code share, once. `test/unit/extension/manifest.test.ts` holds the two
+ * against each other; the types below make the compiler hold the code against this file.
+ */
+import type { BackendChoice } from '../compute/protocol.ts';
+
+export const COMMANDS = [
+  'twa.watchFolder',
+  'twa.stopWatchingFolder',
+  'twa.refresh',
+  'twa.showCurves',
+  'twa.average',
+  'twa.averageUniformly',
+  'twa.cancelAveraging',
+  'twa.createTaskFile',
+  'twa.showResult',
+  'twa.selectAll',
+  'twa.selectNone',
+  'twa.selectLast',
+  'twa.selectBest',
+  'twa.revealInExplorer',
+  'twa.copyPath',
+  'twa.showLog',
+  'twa.showDevices',
+] as const;
+export type CommandId = (typeof COMMANDS)[number];
+
+/** Gets what VS Code passes: `(item, items[])` from a tree, `(uri, uris[])` from the Explorer, nothing from the palette. */
+export type CommandHandler = (first: unknown, second: unknown) => Promise<void> | void;
+/** One handler per command: a command without one does not compile. */
+export type CommandHandlers = Readonly<Record<CommandId, CommandHandler>>;
+
+export const RUNS_VIEW = 'twa.runs';
+
+/** What `when` clauses in package.json ask for, beside VS Code's own keys. */
+export interface ContextKeys {
+  'twa.scanning': boolean;
+  'twa.averaging': boolean;
+}
+
+/** The `viewItem` of tree items in `when` clauses. */
+export type ViewItem = 'run' | 'checkpoint' | 'incomplete' | 'average';
+
+export type Polling = 'auto' | 'on' | 'off';
+
+export interface Settings {
+  autoDetect: boolean;
+  watchFolders: readonly string[];
+  ignore: readonly string[];
+  polling: Polling;
+  /** Empty: chosen by `tree/metric.ts`. */
+  metric: string;
+  backend: BackendChoice;
+}
+export type SettingName = keyof Settings;
+
+const BACKENDS: readonly BackendChoice[] = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
+const POLLING: readonly Polling[] = ['auto', 'on', 'off'];
+
+/** What a user wrote in settings.json is `unknown`: each reader gives a value of the right type, or the default. */
+export const SETTINGS: { readonly [Name in SettingName]: (value: unknown) => Settings[Name] } = {
+  autoDetect: (value) => value !== false,
+  watchFolders: strings,
+  ignore: strings,
+  polling: (value) => POLLING.find((known) => known === value) ?? 'auto',
+  metric: (value) => (typeof value === 'string' ? value.trim() : ''),
+  backend: (value) => BACKENDS.find((known) => known === value) ?? 'auto',
+};
+
+function strings(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((item): item is string => typeof item === 'string' && item.trim() !== '');
+}

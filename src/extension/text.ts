@@ -1,0 +1,35 @@
+/** Numbers, sizes and times as the views show them. */
+
+/** Binary units with the short names that VS Code uses itself. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+/** A metric with four digits that mean something: enough to compare two checkpoints. */
+export function formatMetric(value: number): string {
+  if (!Number.isFinite(value) || Number.isInteger(value)) return String(value);
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e5 ? value.toPrecision(4) : value.toExponential(3);
+}
+
+/** Only the time for today, the date as well for any other day: short in a row, and it does not go stale. */
+export function formatTime(at: number, now: number, locale?: string): string {
+  const today = new Date(at).toDateString() === new Date(now).toDateString();
+  return new Intl.DateTimeFormat(locale, {
+    ...(today ? {} : { year: 'numeric', month: 'short', day: 'numeric' }),
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(at);
+}
+
+/** Makes text from files (names, reasons) show as it is in a MarkdownString. */
+export function escapeMarkdown(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+\-!|<>~&$]/g, (symbol) => `\\${symbol}`).replace(/\s*\n\s*/g, ' ');
+}

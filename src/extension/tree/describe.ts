@@ -1,0 +1,229 @@
+/** What a run, a checkpoint or an average looks like in the tree. No VS Code here: `provider.ts` only copies. */
+import * as l10n from '@vscode/l10n';
+import path from 'node:path';
+import type { CheckpointEntry, Run } from '../../core/runs/types.ts';
+import type { ViewItem } from '../names.ts';
+import { escapeMarkdown, formatBytes, formatMetric, formatTime } from '../text.ts';
+import { metricGoal } from '../../core/runs/goals.ts';
+import type { DisplayMetric } from './metric.ts';
+import { checkable, isRunChecked } from './selection.ts';
+import type { Checked } from './selection.ts';
+
+export interface Row {
+  readonly label: string;
+  readonly description: string;
+  /** Markdown. */
+  readonly tooltip: string;
+  readonly icon: { readonly id: string; readonly color?: string };
+  readonly viewItem: ViewItem;
+  /** Absent where there is nothing to check. The texts are what a screen reader says. */
+  readonly checkbox?: { readonly checked: boolean; readonly label: string };
+  readonly spoken: string;
+}
+
+export interface Look {
+  readonly checked: Checked;
+  readonly metric: DisplayMetric | undefined;
+  /** Path of the run's best checkpoint by that metric. */
+  readonly best: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly locale?: string;
+}
+
+const MOST_METRICS_IN_TOOLTIP = 12;
+
+export function describeRun(run: Run, { checked, metric, best, now, locale }: Look): Row {
+  const complete = checkable(run);
+  const bytes = [...run.checkpoints, ...run.averages].reduce((sum, entry) => sum + entry.bytes, 0);
+  const counts = [
+    run.checkpoints.length === 1 ? l10n.t('1 checkpoint') : l10n.t('{0} checkpoints', run.checkpoints.length),
+    ...(run.averages.length === 0
+      ? []
+      : [run.averages.length === 1 ? l10n.t('1 average') : l10n.t('{0} averages', run.averages.length)]),
+  ];
+  const label = runLabel(run);
+  const description = [...counts, formatBytes(bytes)].join(' · ');
+  const bestEntry = run.checkpoints.find((entry) => entry.path === best);
+  return {
+    label,
+    description,
+    tooltip: lines([
+      `**${escapeMarkdown(label)}**`,
+      escapeMarkdown(description),
+      ...(metric === undefined || bestEntry === undefined
+        ? []
+        : [
+            escapeMarkdown(
+              l10n.t('Best {0}: {1} ({2})', metric.tag, metricText(bestEntry, metric) ?? '', bestEntry.name),
+            ),
+          ]),
+      escapeMarkdown(l10n.t('Last change: {0}', formatTime(run.mtimeMs, now, locale))),
+      escapeMarkdown(run.directory),
+    ]),
+    icon: { id: 'pulse' },
+    viewItem: 'run',
+    ...(complete.length === 0
+      ? {}
+      : {
+          checkbox: {
+            checked: isRunChecked(run, checked),
+            label: l10n.t('All complete checkpoints of {0}', label),
+          },
+        }),
+    spoken: l10n.t('Run {0}, {1}', label, [...counts, formatBytes(bytes)].join(', ')),
+  };
+}
+
+export function describeCheckpoint(entry: CheckpointEntry, look: Look): Row {
+  const { checked, metric, best, now, locale } = look;
+  if (entry.state !== 'complete') return describeUnusable(entry, look);
+  const isBest = entry.path === best;
+  const value = metric === undefined ? undefined : metricText(entry, metric);
+  const parts = [
+    ...(metric === undefined || value === undefined ? [] : [`${metric.tag} ${value}`]),
+    ...(isBest ? [l10n.t('best')] : []),
+    ...position(entry),
+    formatBytes(entry.bytes),
+    formatTime(entry.mtimeMs, now, locale),
+  ];
+  return {
+    label: entry.name,
+    description: parts.join(' · '),
+    tooltip: lines([
+      `**${escapeMarkdown(entry.name)}**`,
+      ...metricTable(entry),
+      ...facts(entry, now, locale),
+    ]),
+    icon: isBest ? { id: 'package', color: 'charts.green' } : { id: 'package' },
+    viewItem: 'checkpoint',
+    checkbox: { checked: checked.has(entry.path), label: l10n.t('Checkpoint {0} for averaging', entry.name) },
+    spoken: l10n.t('Checkpoint {0}, {1}', entry.name, parts.join(', ')),
+  };
+}
+
+export function describeAverage(entry: CheckpointEntry, look: Look): Row {
+  if (entry.state !== 'complete') return describeUnusable(entry, look);
+  const { now, locale } = look;
+  const average = entry.average;
+  const method = average === undefined ? l10n.t('average') : methodLabel(average.method);
+  const metric = average?.metric;
+  const parts = [
+    method,
+    ...(metric === undefined ? [] : [`${metric.name} ${formatMetric(metric.value)}`]),
+    formatBytes(entry.bytes),
+    formatTime(entry.mtimeMs, now, locale),
+  ];
+  return {
+    label: entry.name,
+    description: parts.join(' · '),
+    tooltip: lines([
+      `**${escapeMarkdown(entry.name)}**`,
+      ...(average === undefined
+        ? []
+        : [
+            escapeMarkdown(l10n.t('{0} of {1} checkpoints', method, average.sources.length)),
+            ...(metric === undefined
+              ? []
+              : [
+                  escapeMarkdown(
+                    l10n.t('{0} {1} on the report split', metric.name, formatMetric(metric.value)),
+                  ),
+                ]),
+            `*${escapeMarkdown(average.recommendation)}*`,
+          ]),
+      ...facts(entry, now, locale),
+    ]),
+    icon: { id: 'star-full', color: 'charts.yellow' },
+    viewItem: 'average',
+    spoken: l10n.t('Average {0}, {1}', entry.name, parts.join(', ')),
+  };
+}
+
+export function runLabel(run: Run): string {
+  return run.name === '' || run.name === '.' ? path.basename(run.directory) : run.name;
+}
+
+export function methodLabel(method: string): string {
+  switch (method) {
+    case 'twa':
+      return 'TWA';
+    case 'uniform':
+      return l10n.t('uniform (SWA)');
+    case 'manual':
+      return l10n.t('own coefficients');
+    default:
+      return method;
+  }
+}
+
+function describeUnusable(entry: CheckpointEntry, { now, locale }: Look): Row {
+  const incomplete = entry.state === 'incomplete';
+  const state = incomplete ? l10n.t('incomplete') : l10n.t('unreadable');
+  const reason = entry.reason ?? '';
+  const description = [state, formatBytes(entry.bytes), formatTime(entry.mtimeMs, now, locale)].join(' · ');
+  return {
+    label: entry.name,
+    description,
+    tooltip: lines([
+      `**${escapeMarkdown(entry.name)}** — ${escapeMarkdown(state)}`,
+      escapeMarkdown(reason),
+      ...facts(entry, now, locale),
+    ]),
+    icon: incomplete
+      ? { id: 'watch', color: 'disabledForeground' }
+      : { id: 'warning', color: 'problemsWarningIcon.foreground' },
+    viewItem: 'incomplete',
+    spoken: l10n.t('Checkpoint {0}, {1}. {2}', entry.name, description, reason),
+  };
+}
+
+function position(entry: CheckpointEntry): string[] {
+  return [
+    ...(entry.epoch === undefined ? [] : [l10n.t('epoch {0}', entry.epoch)]),
+    ...(entry.step === undefined ? [] : [l10n.t('step {0}', entry.step)]),
+  ];
+}
+
+function metricText(entry: CheckpointEntry, metric: DisplayMetric): string | undefined {
+  const value = entry.metrics[metric.tag];
+  return value === undefined ? undefined : formatMetric(value);
+}
+
+function metricTable(entry: CheckpointEntry): string[] {
+  const rows = Object.entries(entry.metrics);
+  if (rows.length === 0) return [];
+  const shown = rows.slice(0, MOST_METRICS_IN_TOOLTIP);
+  const better = (tag: string): string => (metricGoal(tag) === 'minimize' ? '↓' : '↑');
+  return [
+    [
+      '| | | |',
+      '|:--|--:|:-:|',
+      ...shown.map(
+        ([tag, value]) =>
+          `| ${escapeMarkdown(tag)} | ${escapeMarkdown(formatMetric(value))} | ${better(tag)} |`,
+      ),
+    ].join('\n'),
+    ...(shown.length < rows.length
+      ? [escapeMarkdown(l10n.t('and {0} more', rows.length - shown.length))]
+      : []),
+  ];
+}
+
+function facts(entry: CheckpointEntry, now: number, locale: string | undefined): string[] {
+  return [
+    escapeMarkdown(
+      [
+        ...position(entry),
+        formatBytes(entry.bytes),
+        entry.format,
+        formatTime(entry.mtimeMs, now, locale),
+      ].join(' · '),
+    ),
+    escapeMarkdown(entry.path),
+  ];
+}
+
+function lines(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('\n\n');
+}

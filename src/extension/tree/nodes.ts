@@ -1,0 +1,57 @@
+import type { Run } from '../../core/runs/types.ts';
+
+/**
+ * What stands in the tree, by identity alone: VS Code remembers these objects across refreshes, so they hold no data
+ * that could go stale. The data is looked up in the newest `RunIndex`.
+ */
+export type Node = RunNode | CheckpointNode;
+
+export interface RunNode {
+  readonly kind: 'run';
+  readonly directory: string;
+}
+
+/** A checkpoint, or an average. */
+export interface CheckpointNode {
+  readonly kind: 'checkpoint';
+  readonly run: RunNode;
+  readonly path: string;
+}
+
+export function nodeId(node: Node): string {
+  return node.kind === 'run' ? `run:${node.directory}` : `checkpoint:${node.path}`;
+}
+
+/** Gives the same object for the same run or checkpoint, always. */
+export class NodeCache {
+  readonly #nodes = new Map<string, Node>();
+
+  run(directory: string): RunNode {
+    return this.#once({ kind: 'run', directory });
+  }
+
+  checkpoint(run: RunNode, path: string): CheckpointNode {
+    return this.#once({ kind: 'checkpoint', run, path });
+  }
+
+  children(run: Run): readonly CheckpointNode[] {
+    const parent = this.run(run.directory);
+    return [...run.checkpoints, ...run.averages].map((entry) => this.checkpoint(parent, entry.path));
+  }
+
+  #once<N extends Node>(node: N): N {
+    const id = nodeId(node);
+    // An id begins with the node's kind, so what is kept under it has the same type.
+    const known = this.#nodes.get(id) as N | undefined;
+    if (known !== undefined) return known;
+    this.#nodes.set(id, node);
+    return node;
+  }
+}
+
+/** A command's argument that came from the tree. */
+export function isNode(value: unknown): value is Node {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  if (value.kind === 'run') return 'directory' in value && typeof value.directory === 'string';
+  return value.kind === 'checkpoint' && 'path' in value && typeof value.path === 'string';
+}

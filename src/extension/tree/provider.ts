@@ -1,0 +1,133 @@
+import * as vscode from 'vscode';
+import type { RunsSnapshot } from '../../core/runs/types.ts';
+import { readSetting } from '../api.ts';
+import type { Runs } from '../watching/runs.ts';
+import { describeAverage, describeCheckpoint, describeRun } from './describe.ts';
+import type { Look, Row } from './describe.ts';
+import { byMetric, displayMetric } from './metric.ts';
+import { nodeId, NodeCache } from './nodes.ts';
+import type { Node } from './nodes.ts';
+import type { Checked } from './selection.ts';
+
+/** The tree's rows, from the newest snapshot and what is checked. */
+export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
+  readonly #runs: Runs;
+  readonly #checked: () => Checked;
+  readonly #nodes = new NodeCache();
+  readonly #changed = new vscode.EventEmitter<Node | readonly Node[] | undefined>();
+  readonly #stopListening: () => void;
+  #shown: RunsSnapshot;
+  /** How the runs' rows are written, once per snapshot of a run. */
+  #looks = new WeakMap<object, Pick<Look, 'metric' | 'best'>>();
+
+  readonly onDidChangeTreeData = this.#changed.event as vscode.Event<Node | Node[] | undefined>;
+
+  constructor(runs: Runs, checked: () => Checked) {
+    this.#runs = runs;
+    this.#checked = checked;
+    this.#shown = runs.snapshot;
+    this.#stopListening = runs.onChange((snapshot) => this.#update(snapshot));
+  }
+
+  getChildren(node?: Node): Node[] {
+    if (node === undefined) return this.#shown.runs.map((run) => this.#nodes.run(run.directory));
+    if (node.kind === 'checkpoint') return [];
+    const run = this.#runs.index.run(node.directory);
+    return run === undefined ? [] : [...this.#nodes.children(run)];
+  }
+
+  getParent(node: Node): Node | undefined {
+    return node.kind === 'run' ? undefined : node.run;
+  }
+
+  getTreeItem(node: Node): vscode.TreeItem {
+    const row = this.row(node);
+    if (row === undefined) return new vscode.TreeItem(nodeId(node));
+    const item = new vscode.TreeItem(row.label, this.#collapsible(node));
+    item.id = nodeId(node);
+    item.description = row.description;
+    item.tooltip = new vscode.MarkdownString(row.tooltip);
+    item.iconPath = new vscode.ThemeIcon(
+      row.icon.id,
+      row.icon.color === undefined ? undefined : new vscode.ThemeColor(row.icon.color),
+    );
+    item.contextValue = row.viewItem;
+    item.accessibilityInformation = { label: row.spoken };
+    if (row.checkbox !== undefined) {
+      item.checkboxState = {
+        state: row.checkbox.checked
+          ? vscode.TreeItemCheckboxState.Checked
+          : vscode.TreeItemCheckboxState.Unchecked,
+        tooltip: row.checkbox.label,
+        accessibilityInformation: { label: row.checkbox.label, role: 'checkbox' },
+      };
+    }
+    return item;
+  }
+
+  /** What the row of a node says now; undefined where it is gone. */
+  row(node: Node): Row | undefined {
+    if (node.kind === 'run') {
+      const run = this.#runs.index.run(node.directory);
+      return run && describeRun(run, this.#look(run));
+    }
+    const found = this.#runs.index.entry(node.path);
+    if (found === undefined) return undefined;
+    const describe = found.isAverage ? describeAverage : describeCheckpoint;
+    return describe(found.entry, this.#look(found.run));
+  }
+
+  /** The node of a checkpoint, average or run, by its path. */
+  node(path: string): Node | undefined {
+    const found = this.#runs.index.entry(path);
+    if (found !== undefined) {
+      return this.#nodes.checkpoint(this.#nodes.run(found.run.directory), found.entry.path);
+    }
+    const run = this.#runs.index.run(path);
+    return run && this.#nodes.run(run.directory);
+  }
+
+  /** The checks or a setting changed: every row may look different. */
+  redraw(): void {
+    this.#looks = new WeakMap();
+    this.#changed.fire(undefined);
+  }
+
+  dispose(): void {
+    this.#stopListening();
+    this.#changed.dispose();
+  }
+
+  /** While training writes into one run of many, only that one is drawn again. */
+  #update(snapshot: RunsSnapshot): void {
+    const before = this.#shown.runs;
+    const after = snapshot.runs;
+    this.#shown = snapshot;
+    const sameRuns =
+      before.length === after.length && after.every((run, i) => run.directory === before[i]?.directory);
+    if (!sameRuns) {
+      this.#changed.fire(undefined);
+      return;
+    }
+    const changed = after.filter((run, i) => run !== before[i]);
+    if (changed.length > 0) this.#changed.fire(changed.map((run) => this.#nodes.run(run.directory)));
+  }
+
+  #look(run: RunsSnapshot['runs'][number]): Look {
+    let look = this.#looks.get(run);
+    if (look === undefined) {
+      const metric = displayMetric(run, readSetting('metric', vscode.Uri.file(run.directory)));
+      look = { metric, best: metric && byMetric(run, metric)[0]?.path };
+      this.#looks.set(run, look);
+    }
+    return { ...look, checked: this.#checked(), now: Date.now(), locale: vscode.env.language };
+  }
+
+  /** A single run is open from the start. (VS Code keeps what a user opened or closed since.) */
+  #collapsible(node: Node): vscode.TreeItemCollapsibleState {
+    if (node.kind === 'checkpoint') return vscode.TreeItemCollapsibleState.None;
+    return this.#shown.runs.length === 1
+      ? vscode.TreeItemCollapsibleState.Expanded
+      : vscode.TreeItemCollapsibleState.Collapsed;
+  }
+}

@@ -1,0 +1,110 @@
+import * as l10n from '@vscode/l10n';
+import * as vscode from 'vscode';
+import { RUNS_VIEW } from '../names.ts';
+import { formatBytes } from '../text.ts';
+import type { Runs } from '../watching/runs.ts';
+import type { Node } from './nodes.ts';
+import { RunsTree } from './provider.ts';
+import { checkedRuns, pruned, toggled } from './selection.ts';
+import type { Checked, CheckedRun } from './selection.ts';
+
+const CHECKED_KEY = 'checked';
+
+/** The "Runs" view: the tree, and which checkpoints are checked in it, kept over a reload of the window. */
+export class RunsView implements vscode.Disposable {
+  readonly tree: RunsTree;
+  readonly #runs: Runs;
+  readonly #memory: vscode.Memento;
+  readonly #view: vscode.TreeView<Node>;
+  readonly #subscriptions: readonly { dispose(): unknown }[];
+  #checked: Checked;
+
+  constructor(runs: Runs, memory: vscode.Memento) {
+    this.#runs = runs;
+    this.#memory = memory;
+    const kept: unknown = memory.get(CHECKED_KEY);
+    this.#checked = new Set(Array.isArray(kept) ? kept.filter((item) => typeof item === 'string') : []);
+    // Before the tree listens: what is gone is forgotten first, then drawn.
+    const stopListening = runs.onChange((snapshot) => {
+      this.#keep(pruned(this.#checked, snapshot));
+    });
+    this.tree = new RunsTree(runs, () => this.#checked);
+    this.#view = vscode.window.createTreeView(RUNS_VIEW, {
+      treeDataProvider: this.tree,
+      canSelectMany: true,
+      showCollapseAll: true,
+      manageCheckboxStateManually: true,
+    });
+    this.#subscriptions = [
+      this.#view,
+      this.tree,
+      new vscode.Disposable(stopListening),
+      this.#view.onDidChangeCheckboxState(({ items }) => {
+        const clicks = items.map(
+          ([node, state]) => [node, state === vscode.TreeItemCheckboxState.Checked] as const,
+        );
+        this.check(toggled(this.#checked, runs.index, clicks, this.#view.selection));
+      }),
+      vscode.workspace.onDidChangeConfiguration((change) => {
+        if (change.affectsConfiguration('twa.metric')) this.tree.redraw();
+      }),
+    ];
+    this.#describe();
+  }
+
+  get checked(): Checked {
+    return this.#checked;
+  }
+
+  /** The complete checked checkpoints, by run. */
+  get checkedRuns(): readonly CheckedRun[] {
+    return checkedRuns(this.#checked, this.#runs.snapshot);
+  }
+
+  /** The highlighted rows. */
+  get selection(): readonly Node[] {
+    return this.#view.selection;
+  }
+
+  /** What stands beside the view's title. */
+  get description(): string | undefined {
+    return this.#view.description;
+  }
+
+  check(checked: Checked): void {
+    this.#keep(checked);
+    // A run's checkbox depends on its checkpoints' and the other way round.
+    this.tree.redraw();
+  }
+
+  /** A sentence above the tree, e.g. how far a pass is; an empty one takes it away. */
+  say(message: string): void {
+    this.#view.message = message;
+  }
+
+  /** Shows a checkpoint, average or run in the tree, if it is there. */
+  async reveal(path: string): Promise<void> {
+    const node = this.tree.node(path);
+    if (node !== undefined) await this.#view.reveal(node, { select: true, focus: true });
+  }
+
+  dispose(): void {
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  #keep(checked: Checked): void {
+    if (checked !== this.#checked) {
+      this.#checked = checked;
+      void this.#memory.update(CHECKED_KEY, [...checked]);
+    }
+    this.#describe();
+  }
+
+  #describe(): void {
+    const entries = this.checkedRuns.flatMap((run) => run.entries);
+    const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    // VS Code keeps what it was given last: only a text it knows not to show takes the old one away.
+    this.#view.description =
+      entries.length === 0 ? '' : l10n.t('{0} checked, {1}', entries.length, formatBytes(bytes));
+  }
+}
