@@ -23,11 +23,14 @@ export interface MetricsUpdate {
 /** One log file being followed. Each `poll` reads only the bytes that are new; a half-written tail waits. */
 export interface MetricsTail {
   readonly path: string;
-  poll(signal?: AbortSignal): Promise<MetricsUpdate>;
+  /** `atEnd`: the file is finished, so a whole last line counts without its newline. Do not poll again afterwards. */
+  poll(signal?: AbortSignal, atEnd?: boolean): Promise<MetricsUpdate>;
 }
 
 export interface MetricsFormat {
   readonly id: string;
+  /** Of files that a user names; lower case, with the dot. What is found unasked needs a log's whole name. */
+  readonly extensions: readonly string[];
   /** By name alone. */
   candidate(path: string): boolean;
   open(path: string): MetricsTail;

@@ -1,0 +1,110 @@
+import { stat } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
+import { hasCode } from '../checkpoints/files.ts';
+import { TwaError } from '../errors.ts';
+import { homeOf, newestTrainerStates } from '../runs/layout.ts';
+import { scanFolder } from '../runs/scan.ts';
+import { csvFormat } from './csv.ts';
+import { jsonlFormat } from './jsonl.ts';
+import { applyUpdate } from './series.ts';
+import { trainerStateFormat } from './trainerState.ts';
+import type { MetricsFormat, Series } from './types.ts';
+
+export const metricsFormats: readonly MetricsFormat[] = [csvFormat, jsonlFormat, trainerStateFormat];
+
+/** The format of a log by its whole name: `metrics.csv` is one, `digits.csv` is not. No reading. */
+export function candidateMetrics(path: string): MetricsFormat | undefined {
+  return metricsFormats.find((format) => format.candidate(path));
+}
+
+/** Deep enough for `run/logs/version_0/metrics.csv`. */
+const RUN_DEPTH = 3;
+
+/**
+ * All series of a log file, or of the logs in a run's directory, sorted by file, then by first appearance. The files
+ * are taken as finished: a last line without a newline counts if it is whole. A file that is named counts as a log
+ * by its extension alone.
+ *
+ * @param onWarning gets sentences about lines that could not be read.
+ * @throws TwaError `not-found`, `unsupported`, `cancelled`; `bad-metrics` when a named file gives no series.
+ */
+export async function readSeries(
+  path: string,
+  signal?: AbortSignal,
+  onWarning?: (sentence: string) => void,
+): Promise<Series[]> {
+  const absolute = resolve(path);
+  let isDirectory: boolean;
+  try {
+    isDirectory = (await stat(absolute)).isDirectory();
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+    throw new TwaError('not-found', `${path} does not exist: name a metrics log or the directory of a run.`, {
+      place: { path: absolute },
+      cause: error,
+    });
+  }
+  return isDirectory
+    ? readDirectory(absolute, signal, onWarning)
+    : (await readLog(absolute, signal, onWarning)).slice();
+}
+
+async function readDirectory(
+  directory: string,
+  signal: AbortSignal | undefined,
+  onWarning: ((sentence: string) => void) | undefined,
+): Promise<Series[]> {
+  const logs: string[] = [];
+  await scanFolder(directory, {
+    depth: RUN_DEPTH,
+    signal,
+    onFile: (file) => {
+      if (candidateMetrics(file) !== undefined) logs.push(file);
+    },
+  });
+  if (logs.length === 0) {
+    throw new TwaError(
+      'not-found',
+      `${directory} holds no metrics log: name the log file itself (CSV, JSONL or trainer_state.json).`,
+      { place: { path: directory } },
+    );
+  }
+  const series: Series[] = [];
+  const current = newestTrainerStates(
+    logs,
+    (log) => trainerStateFormat.candidate(log),
+    (log) => homeOf(log, directory),
+  );
+  for (const log of current.sort()) {
+    const update = await candidateMetrics(log)!.open(log).poll(signal, true);
+    for (const warning of update.warnings) onWarning?.(warning);
+    series.push(...applyUpdate([], update, log));
+  }
+  return series;
+}
+
+async function readLog(
+  path: string,
+  signal: AbortSignal | undefined,
+  onWarning: ((sentence: string) => void) | undefined,
+): Promise<readonly Series[]> {
+  const extension = extname(path).toLowerCase();
+  const format = candidateMetrics(path) ?? metricsFormats.find((one) => one.extensions.includes(extension));
+  if (format === undefined) {
+    throw new TwaError(
+      'unsupported',
+      `${path} is no metrics log that can be read: use CSV, JSONL or a Trainer's trainer_state.json.`,
+      { place: { path } },
+    );
+  }
+  const update = await format.open(path).poll(signal, true);
+  const series = applyUpdate([], update, path);
+  if (series.length === 0 && update.warnings.length > 0) {
+    throw new TwaError('bad-metrics', `${path} holds no series that can be read.`, {
+      place: { path },
+      details: update.warnings,
+    });
+  }
+  for (const warning of update.warnings) onWarning?.(warning);
+  return series;
+}

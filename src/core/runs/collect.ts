@@ -1,0 +1,150 @@
+/** From what was found in the watched folders to runs. Pure: no file is touched here. */
+import { basename, dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { reportPathFor } from '../averaging/report.ts';
+import { trainingOrder } from '../checkpoints/order.ts';
+import { AVERAGES_DIRECTORY } from '../checkpoints/registry.ts';
+import type { Series } from '../metrics/types.ts';
+import { joinMetrics } from './join.ts';
+import { homeOf, lonePairs, namesOneCheckpoint, runNames, watchedFolderOf } from './layout.ts';
+import type { AverageSummary, CheckpointEntry, Run } from './types.ts';
+
+/** A checkpoint before it is known whose run it belongs to. */
+export type FoundCheckpoint = Omit<CheckpointEntry, 'name' | 'metrics' | 'average'>;
+
+export interface FoundLog {
+  readonly path: string;
+  readonly mtimeMs: number;
+  readonly series: readonly Series[];
+}
+
+export interface Found {
+  readonly checkpoints: readonly FoundCheckpoint[];
+  readonly logs: readonly FoundLog[];
+  /** By the path of the report. */
+  readonly reports: ReadonlyMap<string, AverageSummary>;
+}
+
+export function isReport(path: string): boolean {
+  const name = basename(path);
+  return name === 'twa-report.json' || name.endsWith('.twa-report.json');
+}
+
+/**
+ * The runs in the watched folders, sorted by directory (numbers in names by value).
+ * @param previous what this gave before: runs and entries that are the same keep their identity.
+ */
+export function collectRuns(
+  watchedFolders: readonly string[],
+  found: Found,
+  previous: readonly Run[] = [],
+): readonly Run[] {
+  const home = (path: string): string => homeOf(path, watchedFolderOf(path, watchedFolders) ?? dirname(path));
+  const checkpoints = Map.groupBy(found.checkpoints, ({ path }) => home(path));
+  const logs = Map.groupBy(found.logs, ({ path }) => home(path));
+  const outer = lonePairs(new Set(checkpoints.keys()), new Set(logs.keys()));
+  const parts = Map.groupBy(
+    new Set([...checkpoints.keys(), ...logs.keys()]),
+    (directory) => outer.get(directory) ?? directory,
+  );
+  const directories = [...parts.keys()].sort(byPath);
+  const names = runNames(directories, watchedFolders);
+  const before = new Map(previous.map((run) => [run.directory, run]));
+  const runs = directories.flatMap((directory) => {
+    const inRun = parts.get(directory)!;
+    const run = makeRun(
+      directory,
+      names.get(directory)!,
+      inRun.flatMap((part) => checkpoints.get(part) ?? []),
+      inRun.flatMap((part) => logs.get(part) ?? []),
+      found.reports,
+    );
+    // A file that is only named like a log makes no run.
+    const isEmpty = run.checkpoints.length + run.averages.length + run.series.length === 0;
+    return isEmpty ? [] : keepIdentity(before.get(directory), run);
+  });
+  return sameItems(previous, runs) ? previous : runs;
+}
+
+function makeRun(
+  directory: string,
+  name: string,
+  checkpoints: readonly FoundCheckpoint[],
+  logs: readonly FoundLog[],
+  reports: ReadonlyMap<string, AverageSummary>,
+): Run {
+  const series = logs.toSorted((a, b) => byPath(a.path, b.path)).flatMap((log) => log.series);
+  const trained: FoundCheckpoint[] = [];
+  const averages: CheckpointEntry[] = [];
+  for (const checkpoint of trainingOrder(checkpoints)) {
+    const average = [true, false]
+      .map((isDirectory) => reports.get(reportPathFor(checkpoint.path, isDirectory)))
+      .find((summary) => summary !== undefined);
+    if (average === undefined && basename(dirname(checkpoint.path)) !== AVERAGES_DIRECTORY) {
+      trained.push(checkpoint);
+      continue;
+    }
+    // Not joined with the log: training never logged a metric of this model.
+    averages.push({
+      ...checkpoint,
+      name: nameOf(checkpoint.path),
+      metrics: {},
+      ...(average === undefined ? {} : { average }),
+    });
+  }
+  const metrics = joinMetrics(trained, series);
+  return {
+    directory,
+    name,
+    checkpoints: trained.map((checkpoint, i) => ({
+      ...checkpoint,
+      name: nameOf(checkpoint.path),
+      metrics: metrics[i]!,
+    })),
+    averages: averages.sort((a, b) => a.mtimeMs - b.mtimeMs || byPath(a.path, b.path)),
+    series,
+    mtimeMs: [...checkpoints, ...logs].reduce((newest, { mtimeMs }) => Math.max(newest, mtimeMs), 0),
+  };
+}
+
+/** `checkpoint-500/model.safetensors`: the file's own name would not tell it from the next. */
+function nameOf(path: string): string {
+  const parent = basename(dirname(path));
+  return namesOneCheckpoint(parent) ? `${parent}/${basename(path)}` : basename(path);
+}
+
+function keepIdentity(before: Run | undefined, now: Run): Run {
+  if (before === undefined) return now;
+  const checkpoints = keepEntries(before.checkpoints, now.checkpoints);
+  const averages = keepEntries(before.averages, now.averages);
+  const series = sameItems(before.series, now.series) ? before.series : now.series;
+  const same =
+    checkpoints === before.checkpoints &&
+    averages === before.averages &&
+    series === before.series &&
+    now.name === before.name &&
+    now.mtimeMs === before.mtimeMs;
+  return same ? before : { ...now, checkpoints, averages, series };
+}
+
+function keepEntries(
+  before: readonly CheckpointEntry[],
+  now: readonly CheckpointEntry[],
+): readonly CheckpointEntry[] {
+  const known = new Map(before.map((entry) => [entry.path, entry]));
+  const kept = now.map((entry) => {
+    const old = known.get(entry.path);
+    return old !== undefined && isDeepStrictEqual(old, entry) ? old : entry;
+  });
+  return sameItems(before, kept) ? before : kept;
+}
+
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+function byPath(a: string, b: string): number {
+  return collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
+}
