@@ -2,6 +2,7 @@ import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { runJob } from '../../compute/client.ts';
 import type { AverageRequest } from '../../compute/protocol.ts';
+import { DEFAULT_RULE } from '../../core/averaging/defaults.ts';
 import { reportPathFor } from '../../core/averaging/report.ts';
 import type { AverageReport, Method, TwaOptions } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
@@ -19,7 +20,7 @@ import { backendOption, readHeaders, requireTask } from './shared.ts';
 
 /** They shape the fit and mean nothing without one. */
 const FIT_OPTIONS = {
-  rule: choice(['iclr', 'v4'], 'which published algorithm (default: iclr)'),
+  rule: choice(['iclr', 'v4'], `which published algorithm (default: ${DEFAULT_RULE})`),
   'fit-data': choice(
     ['validation', 'train'],
     'fit on a held-out part of validation, or on train (default: validation)',
@@ -69,7 +70,7 @@ export const average = defineVerb({
   summary: 'average checkpoints into one: plainly, with coefficients fitted by TWA, or by hand',
   usage: 'PATH... --out OUT [--method uniform|twa|manual] [options]',
   description: `Averages two or more checkpoints of one architecture and writes the result in their format, with a report
-beside it (OUT.twa-report.json, or twa-report.json in a directory). PATH is a checkpoint or a directory of
+beside it (NAME.twa-report.json; in a directory, twa-report.json). PATH is a checkpoint or a directory of
 checkpoints. With a task, everything is compared on examples that nothing was fitted to.
 
 JSON: {"output", "method", "coefficients" (oldest checkpoint first, as in "provenance"), "splits",

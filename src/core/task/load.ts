@@ -154,7 +154,7 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
     ...(text.data === undefined ? {} : { data: data(text.data) }),
     output: text.output ?? 'logits',
     loss: text.loss ?? 'softmaxCrossEntropy',
-    metric: typeof metric === 'string' ? { name: metric, goal: GOALS[metric] } : metric,
+    metric: typeof metric === 'string' ? { name: metric, goal: GOALS[metric] } : { ...metric },
     batchSize: text.batchSize ?? 64,
   };
 }
