@@ -1,5 +1,5 @@
 // Bundles the four programs into dist/: the extension host's, the compute process's, the CLI's and the webviews'.
-// `--watch` rebuilds on change, `--minify` is for packaging.
+// `--watch` rebuilds on change, `--minify` is for packaging, `--only=webview` (or a name below) builds just that.
 import { context } from 'esbuild';
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const watch = process.argv.includes('--watch');
 const minify = process.argv.includes('--minify');
+const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
 const require = createRequire(import.meta.url);
 
 const common = {
@@ -35,6 +36,8 @@ const builds = [
     format: 'cjs',
     target: 'node22',
     external: ['vscode'],
+    // jsonc-parser's main is a UMD module, whose own require() calls no bundler can follow.
+    mainFields: ['module', 'main'],
     // The extension host's bundle is CommonJS; import.meta.url is what its own file would have been.
     define: { 'import.meta.url': '__importMetaUrl' },
     banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
@@ -71,7 +74,11 @@ async function copyWasm() {
   for (const name of files) await cp(path.join(from, 'dist', name), path.join(to, name));
 }
 
-const contexts = await Promise.all(builds.map((options) => context(options)));
+/** A build is named by its output folder's last part, or by an entry of it: webview, extension, compute, cli. */
+const wanted = builds.filter(
+  ({ entryPoints, outdir }) => only === undefined || only in entryPoints || path.basename(outdir) === only,
+);
+const contexts = await Promise.all(wanted.map((options) => context(options)));
 await copyWasm();
 if (watch) {
   await Promise.all(contexts.map((build) => build.watch()));

@@ -1,0 +1,15 @@
+import { packageExtension } from '../package.mjs';
+import { nodeTests } from './node-test.mjs';
+
+/** The real workbench, driven through a browser, with the packaged extension installed as a user would. */
+export async function e2eLevel({ environment, temporary }) {
+  const { vsix } = await packageExtension(environment);
+  return nodeTests({
+    pattern: 'test/e2e/**/*.test.ts',
+    environment: { ...environment, TWA_VSIX: vsix },
+    temporary,
+    testTimeout: 240_000,
+    timeout: 580_000,
+    concurrency: 1,
+  });
+}
