@@ -23,11 +23,11 @@ export function showJobs(jobs: JobQueue, view: RunsView): vscode.Disposable {
       return;
     }
     const percent = Math.round(100 * current.fraction);
-    const behind = waiting === 0 ? '' : l10n.t(' (+{0} waiting)', waiting);
-    item.text = l10n.t('$(beaker) TWA {0} %', percent) + behind;
-    item.tooltip = `${current.title}\n${current.message}`;
+    const title = waiting === 0 ? current.title : l10n.t('{0} (+{1} waiting)', current.title, waiting);
+    item.text = `$(beaker) TWA ${percent} %`;
+    item.tooltip = `${title}\n${current.message}`;
     item.show();
-    view.say(`${current.title}${behind}\n${percent} % · ${current.message}`);
+    view.say(`${title}\n${percent} % · ${current.message}`);
   };
   return vscode.Disposable.from(item, new vscode.Disposable(jobs.onChange(update)));
 }

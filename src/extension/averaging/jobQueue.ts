@@ -17,7 +17,7 @@ export interface QueueState {
 export interface Job<T> {
   readonly result: Promise<T>;
   /** Stops the job, or takes it out of the queue. Its result then rejects as cancelled. */
-  cancel(): void;
+  readonly cancel: () => void;
 }
 
 export interface JobControl {

@@ -14,18 +14,18 @@ export const UNIFORM: Plan = { method: 'uniform' };
 export function planOptions(): readonly Option<Plan>[] {
   return [
     {
-      label: l10n.t('$(beaker) TWA, free coefficients'),
+      label: `$(beaker) ${l10n.t('TWA, free coefficients')}`,
       description: l10n.t('default'),
       detail: l10n.t('Over the span of the checkpoints, trained with SGD (rule of ICLR 2023).'),
       value: { method: 'twa', rule: 'iclr' },
     },
     {
-      label: l10n.t('$(beaker) TWA, coefficients sum to one'),
+      label: `$(beaker) ${l10n.t('TWA, coefficients sum to one')}`,
       detail: l10n.t('Around the mean of the checkpoints, trained with AdamW (rule of the 2025 paper, v4).'),
       value: { method: 'twa', rule: 'v4' },
     },
     {
-      label: l10n.t('$(merge) Uniform (SWA)'),
+      label: `$(merge) ${l10n.t('Uniform (SWA)')}`,
       detail: l10n.t('The plain mean: no training, the baseline to beat.'),
       value: UNIFORM,
     },
@@ -37,12 +37,12 @@ export type WithoutTask = 'create' | 'uniform';
 export function withoutTaskOptions(): readonly Option<WithoutTask>[] {
   return [
     {
-      label: l10n.t('$(new-file) Create Task File'),
+      label: `$(new-file) ${l10n.t('Create Task File')}`,
       detail: l10n.t('TWA needs the model, the data and the metric: twa.json names them.'),
       value: 'create',
     },
     {
-      label: l10n.t('$(merge) Average Uniformly, Without Evaluation'),
+      label: `$(merge) ${l10n.t('Average Uniformly, Without Evaluation')}`,
       detail: l10n.t('The plain mean of the weights; nothing is measured.'),
       value: 'uniform',
     },

@@ -48,7 +48,7 @@ export async function showDevices(
 function deviceOptions({ chosen, devices }: DevicesResult): readonly Option<BackendChoice | undefined>[] {
   return [
     {
-      label: l10n.t('$(sparkle) auto'),
+      label: '$(sparkle) auto',
       description: chosen ?? l10n.t('nothing works here'),
       detail: l10n.t('The fastest one that works.'),
       value: 'auto',

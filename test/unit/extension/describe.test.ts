@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { describeAverage, describeCheckpoint, describeRun } from '../../../src/extension/tree/describe.ts';
+import type { Look } from '../../../src/extension/tree/describe.ts';
+import { checkpoint, run } from './runs.ts';
+
+const at = new Date(2025, 0, 2, 12, 5).getTime();
+const look: Look = {
+  checked: new Set(),
+  metric: { tag: 'val_loss', goal: 'minimize' },
+  best: undefined,
+  now: at,
+  locale: 'de',
+};
+const entry = checkpoint('/w/a/epoch-7.safetensors', {
+  epoch: 7,
+  step: 700,
+  bytes: 1536,
+  mtimeMs: at,
+  metrics: { val_loss: 0.25, 'train|loss': 0.1 },
+});
+
+test('a checkpoint shows metric, epoch, step, size and time', () => {
+  const row = describeCheckpoint(entry, look);
+  assert.equal(row.label, 'epoch-7.safetensors');
+  assert.equal(row.description, 'val_loss 0.2500 · epoch 7 · step 700 · 1.5 KB · 12:05');
+  assert.deepEqual(row.checkbox, { checked: false, label: 'Checkpoint epoch-7.safetensors for averaging' });
+  assert.equal(row.viewItem, 'checkpoint');
+  assert.match(row.tooltip, /\| val\\_loss \| 0.2500 \| ↓ \|/);
+  assert.match(row.tooltip, /train\\\|loss/, 'a bar in a name does not break the table');
+  assert.match(row.tooltip, /epoch\\-7.safetensors$/, 'the path');
+});
+
+test('the best one says so in words, not only by its colour', () => {
+  const row = describeCheckpoint(entry, { ...look, best: entry.path, checked: new Set([entry.path]) });
+  assert.match(row.description, /^val_loss 0.2500 · best · /);
+  assert.match(row.spoken, /best/);
+  assert.equal(row.checkbox?.checked, true);
+});
+
+test('without metrics, epoch or step there is still size and time', () => {
+  const row = describeCheckpoint(checkpoint('/w/a/x', { mtimeMs: at }), { ...look, metric: undefined });
+  assert.equal(row.description, '1.0 KB · 12:05');
+});
+
+test('an incomplete or unreadable one cannot be checked and gives the reason', () => {
+  for (const state of ['incomplete', 'unreadable'] as const) {
+    const row = describeCheckpoint({ ...entry, state, reason: 'Cut off at byte 12.' }, look);
+    assert.equal(row.checkbox, undefined);
+    assert.equal(row.viewItem, 'incomplete');
+    assert.match(row.description, new RegExp(`^${state} · `));
+    assert.match(row.tooltip, /Cut off at byte 12\./);
+    assert.match(row.spoken, /Cut off at byte 12\./);
+  }
+});
+
+test('an average shows its method and its metric on the report split', () => {
+  const average = checkpoint('/w/a/averages/twa-iclr-1.safetensors', {
+    mtimeMs: at,
+    average: {
+      reportPath: '/w/a/averages/twa-iclr-1.twa-report.json',
+      method: 'twa',
+      sources: ['/w/a/e1', '/w/a/e2'],
+      metric: { name: 'accuracy', goal: 'maximize', value: 0.98765 },
+      recommendation: 'Use *this*.',
+    },
+  });
+  const row = describeAverage(average, look);
+  assert.equal(row.description, 'TWA · accuracy 0.9877 · 1.0 KB · 12:05');
+  assert.equal(row.viewItem, 'average');
+  assert.equal(row.icon.id, 'star-full');
+  assert.equal(row.checkbox, undefined);
+  assert.match(row.tooltip, /TWA of 2 checkpoints/);
+  assert.match(row.tooltip, /Use \\\*this\\\*\\?\./);
+});
+
+test('a run counts what is in it, and its checkbox stands for all complete ones', () => {
+  const found = run('seed-1', 3, { averages: [checkpoint('/w/seed-1/averages/twa-1')], mtimeMs: at });
+  const all = new Set(found.checkpoints.map(({ path }) => path));
+  const row = describeRun(found, { ...look, best: '/w/seed-1/e3', checked: all });
+  assert.equal(row.label, 'seed-1');
+  assert.equal(row.description, '3 checkpoints · 1 average · 4.0 KB');
+  assert.equal(row.checkbox?.checked, true);
+  assert.match(row.tooltip, /Best val\\_loss: 0.3333 \\\(e3\\\)/);
+  assert.equal(describeRun(run('empty', 0), look).checkbox, undefined);
+});

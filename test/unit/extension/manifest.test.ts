@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { glob } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { bundlePath, collectStrings } from '../../../scripts/strings.ts';
+import { COMMANDS, RUNS_VIEW, SETTINGS } from '../../../src/extension/names.ts';
+import type { ViewItem } from '../../../src/extension/names.ts';
+import manifest from '../../../package.json' with { type: 'json' };
+import nls from '../../../package.nls.json' with { type: 'json' };
+
+const root = path.resolve(import.meta.dirname, '../../..');
+const { contributes } = manifest;
+const sorted = (values: Iterable<string>): string[] => [...new Set(values)].sort();
+const declared = contributes.commands.map(({ command }) => command);
+
+/** Every text of our sources, with comments: good enough to find a name in. */
+async function sources(pattern: string): Promise<string> {
+  let all = '';
+  for await (const file of glob(pattern, { cwd: root })) all += readFileSync(path.join(root, file), 'utf8');
+  return all;
+}
+
+test('every declared command has a handler and every handler is declared', () => {
+  // That each of COMMANDS is registered, the compiler holds: `CommandHandlers` is a record over them.
+  assert.deepEqual(sorted(declared), sorted(COMMANDS));
+  assert.equal(new Set(declared).size, declared.length, 'no command is declared twice');
+});
+
+test('menus, key bindings and welcome texts refer to declared commands only', () => {
+  const submenus = contributes.submenus.map(({ id }) => id);
+  const places: string[] = Object.keys(contributes.menus);
+  for (const submenu of submenus) assert.ok(places.includes(submenu), `${submenu} has entries`);
+  const entries: { command?: string; submenu?: string }[] = Object.values(contributes.menus).flat();
+  const used = [
+    ...entries.flatMap(({ command }) => command ?? []),
+    ...contributes.keybindings.map(({ command }) => command),
+    ...[...JSON.stringify(nls).matchAll(/command:(twa\.\w+)/g)].flatMap(([, id]) => id ?? []),
+  ];
+  for (const id of used) assert.ok(declared.includes(id), `${id} is used and not declared`);
+  for (const { submenu } of entries) {
+    if (submenu !== undefined) assert.ok(submenus.includes(submenu), `${submenu} is used and not declared`);
+  }
+});
+
+test('every nls key that the manifest uses exists, and none is left over', () => {
+  const used = [...JSON.stringify(manifest).matchAll(/"%([^%"]+)%"/g)].flatMap(([, key]) => key ?? []);
+  assert.deepEqual(sorted(used), sorted(Object.keys(nls)));
+});
+
+test('no text stands in the manifest untranslatable', () => {
+  const texts = [
+    ...contributes.commands.map(({ title }) => title),
+    ...contributes.viewsWelcome.map(({ contents }) => contents),
+    ...Object.values(contributes.configuration.properties).map((p) => p.markdownDescription),
+  ];
+  for (const text of texts) assert.match(text, /^%.*%$/);
+});
+
+test('every setting has a reader of the same name, is read somewhere, and its default passes the reader', async () => {
+  const properties: Record<string, { default: unknown }> = contributes.configuration.properties;
+  assert.deepEqual(
+    sorted(Object.keys(properties)),
+    sorted(Object.keys(SETTINGS).map((name) => `twa.${name}`)),
+  );
+  const code = await sources('src/extension/**/*.ts');
+  for (const [name, reader] of Object.entries(SETTINGS)) {
+    assert.ok(code.includes(`readSetting('${name}'`), `twa.${name} is read`);
+    assert.deepEqual(reader(properties[`twa.${name}`]?.default), properties[`twa.${name}`]?.default);
+  }
+});
+
+test('a setting of the wrong type falls back instead of breaking what reads it', () => {
+  assert.equal(SETTINGS.polling('sometimes'), 'auto');
+  assert.equal(SETTINGS.backend(7), 'auto');
+  assert.deepEqual(SETTINGS.watchFolders('runs'), []);
+  assert.deepEqual(SETTINGS.watchFolders(['runs', 3, '', null]), ['runs']);
+  assert.equal(SETTINGS.metric(null), '');
+  assert.equal(SETTINGS.autoDetect('no'), true);
+});
+
+test('the choices of a setting are the ones that its reader knows', () => {
+  const { 'twa.polling': polling, 'twa.backend': backend } = contributes.configuration.properties;
+  for (const choice of polling.enum) assert.equal(SETTINGS.polling(choice), choice);
+  for (const choice of backend.enum) assert.equal(SETTINGS.backend(choice), choice);
+  assert.equal(polling.enum.length, polling.enumDescriptions.length);
+  assert.equal(backend.enum.length, backend.enumDescriptions.length);
+});
+
+test('context keys in when clauses are set by the code, and the view in them is ours', async () => {
+  const entries: { when?: string }[] = [
+    ...Object.values(contributes.menus).flat(),
+    ...contributes.keybindings,
+    ...contributes.viewsWelcome,
+  ];
+  const clauses = entries.map(({ when }) => when ?? '').join('\n');
+  const used = sorted(clauses.match(/\btwa\.\w+/g) ?? []);
+  assert.deepEqual(used, ['twa.averaging', RUNS_VIEW, 'twa.scanning']);
+  assert.ok(contributes.views.twa.some(({ id }) => id === RUNS_VIEW));
+  const code = await sources('src/extension/**/*.ts');
+  for (const key of ['twa.averaging', 'twa.scanning']) {
+    assert.ok(code.includes(`setContext('${key}'`), `${key} is set`);
+  }
+  const items = sorted(
+    [...clauses.matchAll(/viewItem (?:== (\w+)|=~ \/\^\((.*?)\)\$\/)/g)].flatMap(
+      ([, one, many]) => one ?? many?.split('|') ?? [],
+    ),
+  );
+  const known: ViewItem[] = ['average', 'checkpoint', 'run'];
+  assert.deepEqual(items, known);
+});
+
+test('what needs trust is hidden without it everywhere', () => {
+  const guarded = [
+    'twa.average',
+    'twa.averageUniformly',
+    'twa.createTaskFile',
+    'twa.watchFolder',
+    'twa.showDevices',
+  ];
+  const entries: { command?: string; when?: string }[] = [
+    ...Object.values(contributes.menus).flat(),
+    ...contributes.keybindings,
+  ];
+  for (const id of guarded) {
+    const uses = entries.filter(({ command }) => command === id);
+    assert.ok(uses.length > 0);
+    for (const { when } of uses) assert.match(when ?? '', /isWorkspaceTrusted/, `${id}: ${when ?? 'always'}`);
+  }
+});
+
+test('the extension never starts with every window', () => {
+  for (const event of manifest.activationEvents)
+    assert.match(event, /^(workspaceContains:[\w.]+|onWebviewPanel:[\w.]+)$/);
+});
+
+test('files that the manifest names are there', () => {
+  const files = [
+    manifest.icon,
+    ...contributes.viewsContainers.activitybar.map(({ icon }) => icon),
+    ...contributes.jsonValidation.map(({ url }) => url),
+  ];
+  for (const file of files) assert.ok(readFileSync(path.join(root, file)).length > 0, file);
+});
+
+test('the bundle for translators holds every text: `node scripts/strings.ts` writes it', async () => {
+  assert.equal(readFileSync(bundlePath, 'utf8'), await collectStrings());
+});
