@@ -88,7 +88,8 @@ export async function runJob<J extends JobName>(
       });
       // 'close' comes after the last message and the last line of stderr; without a process there is only 'error'.
       child.on('error', (error) => {
-        answer ??= () => reject(new TwaError('compute-died', `The compute process did not start: ${error.message}.`));
+        answer ??= () =>
+          reject(new TwaError('compute-died', `The compute process did not start: ${error.message}.`));
         if (child.pid === undefined) end(null, null);
       });
       child.on('close', end);

@@ -57,7 +57,9 @@ function send(message: FromCompute): Promise<void> {
 const fail = (error: unknown): void => void finish({ kind: 'error', error: serializeError(error) });
 
 if (process.send === undefined) {
-  process.stderr.write('This program is started by the twa command and the editor; it does nothing by itself.\n');
+  process.stderr.write(
+    'This program is started by the twa command and the editor; it does nothing by itself.\n',
+  );
   process.exit(2);
 }
 // What a task module leaves running must not end the process without an answer.

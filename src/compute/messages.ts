@@ -82,7 +82,11 @@ export function parseFromCompute(message: unknown): FromCompute {
     const { kind } = message;
     if (kind === 'ready' && isNumber(message['pid'])) return message as FromCompute;
     if (kind === 'progress' && isProgress(message['progress'])) return message as FromCompute;
-    if (kind === 'log' && isText(message['text']) && isOneOf('debug', 'info', 'warn', 'error')(message['level'])) {
+    if (
+      kind === 'log' &&
+      isText(message['text']) &&
+      isOneOf('debug', 'info', 'warn', 'error')(message['level'])
+    ) {
       return message as FromCompute;
     }
     if (kind === 'result' && isRecord(message['result'])) return message as FromCompute;

@@ -26,7 +26,9 @@ interface BatchNormalization extends AnyLayer {
 }
 
 export function isLayersModel(value: unknown): value is LayersModel {
-  return value instanceof tf.LayersModel || (typeof value === 'object' && value !== null && 'getLayer' in value);
+  return (
+    value instanceof tf.LayersModel || (typeof value === 'object' && value !== null && 'getLayer' in value)
+  );
 }
 
 /** The architecture in a `model.json`; weights are not read, the stack brings them. */
@@ -36,13 +38,18 @@ export async function readLayersModel(file: string): Promise<LayersModel> {
     const document = JSON.parse(await readFile(file, 'utf8')) as unknown;
     const topology = (document as { modelTopology?: unknown } | null)?.modelTopology;
     if (typeof topology !== 'object' || topology === null) {
-      throw new TwaError('bad-task', `${file} has no modelTopology: it does not describe a LayersModel.`, { place });
+      throw new TwaError('bad-task', `${file} has no modelTopology: it does not describe a LayersModel.`, {
+        place,
+      });
     }
     return await tf.loadLayersModel({ load: () => Promise.resolve({ modelTopology: topology }) });
   } catch (error) {
     if (error instanceof TwaError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new TwaError('bad-task', `The model in ${file} cannot be built: ${reason}`, { place, cause: error });
+    throw new TwaError('bad-task', `The model in ${file} cannot be built: ${reason}`, {
+      place,
+      cause: error,
+    });
   }
 }
 
@@ -61,7 +68,8 @@ export function layersTaskModel(model: LayersModel): TaskModel {
   const normLayers = batchNormalizations(model as unknown as AnyLayer);
   const running = new Set(normLayers.flatMap((layer) => [layer.movingMean, layer.movingVariance]));
   const weights = (model.weights as unknown as LayerWeight[]).map((weight): ModelWeight => {
-    if (running.has(weight)) return { name: weight.originalName, variable: weight.read() as Variable, role: 'running' };
+    if (running.has(weight))
+      return { name: weight.originalName, variable: weight.read() as Variable, role: 'running' };
     // Frozen layers take part as well: if the checkpoints differ there, so does the loss.
     weight.trainable = true;
     return { name: weight.originalName, variable: weight.read() as Variable, role: 'parameter' };
@@ -94,9 +102,9 @@ export function layersTaskModel(model: LayersModel): TaskModel {
 
 function asInputs(model: LayersModel, inputs: Tensors): Tensor | Tensor[] {
   if (inputs instanceof tf.Tensor) return inputs as Tensor;
-  if (Array.isArray(inputs)) return [...(inputs as readonly Tensor[])];
+  if (Array.isArray(inputs)) return inputs;
   return model.inputNames.map((name) => {
-    const input = (inputs as Readonly<Record<string, Tensor>>)[name];
+    const input = (inputs as Record<string, Tensor>)[name];
     if (input !== undefined) return input;
     throw new TwaError(
       'bad-task',

@@ -2,7 +2,7 @@
 import type { Tensor, Variable } from '../tf.ts';
 
 /** A tensor, or several in a list or by name: what goes into a model or comes out of a data loader. */
-export type Tensors = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>;
+export type Tensors = Tensor | Tensor[] | Record<string, Tensor>;
 
 /**
  * - `parameter`: mixed, with a gradient;

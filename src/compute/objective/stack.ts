@@ -37,8 +37,11 @@ export class CheckpointStack {
     return this.checkpoints.length;
   }
 
-  size(name: string): number {
-    return this.#tensor(name).mean.length;
+  /** Of the mean and the rows together. */
+  get bytes(): number {
+    let elements = 0;
+    for (const { mean } of this.#tensors.values()) elements += mean.length;
+    return (this.n + 1) * 4 * elements;
   }
 
   /** sum_i a_i w_i of one tensor into `out`. */
@@ -125,7 +128,12 @@ export async function loadStack(
   }
   return new CheckpointStack(
     headers.map((header) => header.path),
-    tensors.map((tensor, t) => ({ name: tensor.name, shape: tensor.shape, mean: centre(rows[t]!), rows: rows[t]! })),
+    tensors.map((tensor, t) => ({
+      name: tensor.name,
+      shape: tensor.shape,
+      mean: centre(rows[t]!),
+      rows: rows[t]!,
+    })),
   );
 }
 
@@ -158,7 +166,11 @@ function requireMemory(n: number, tensors: readonly TensorInfo[]): void {
   );
 }
 
-function requireFinite(values: Float32Array | Float64Array, tensor: TensorInfo, header: CheckpointHeader): void {
+function requireFinite(
+  values: Float32Array | Float64Array,
+  tensor: TensorInfo,
+  header: CheckpointHeader,
+): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   throw new TwaError(
