@@ -73,7 +73,7 @@ export async function runJob<J extends JobName>(
               hooks.onLog?.(message.level, message.text);
               break;
             case 'result':
-              answer = () => resolve(message.result as Jobs[J]['result']);
+              answer = () => resolve(message.result);
               killLater();
               break;
             case 'error':
@@ -82,7 +82,7 @@ export async function runJob<J extends JobName>(
               break;
           }
         } catch (error) {
-          answer ??= () => reject(error as Error);
+          answer ??= () => reject(error instanceof Error ? error : new Error(String(error)));
           child.kill('SIGKILL');
         }
       });

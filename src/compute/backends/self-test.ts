@@ -34,23 +34,23 @@ const operations: Readonly<Record<string, Operation>> = {
   maxPool: (x) => tf.maxPool(x as Tensor4D, 2, 2, 'valid'),
   'maxPool overlapping': (x) => tf.maxPool(x as Tensor4D, 3, 2, 'same'),
   batchNorm: (x, gamma, beta) => {
-    const { mean, variance } = tf.moments(x!, [0, 1, 2]);
+    const { mean, variance } = tf.moments(x, [0, 1, 2]);
     const vector = (tensor: Tensor) => tensor as Tensor1D;
-    return tf.batchNorm(x!, vector(mean), vector(variance), vector(beta!), vector(gamma!), 1e-3);
+    return tf.batchNorm(x, vector(mean), vector(variance), vector(beta), vector(gamma), 1e-3);
   },
-  gather: (x) => tf.gather(x!, tf.tensor2d(INDICES, undefined, 'int32')),
+  gather: (x) => tf.gather(x, tf.tensor2d(INDICES, undefined, 'int32')),
   softmaxCrossEntropy: (x) =>
     tf.losses.softmaxCrossEntropy(
       tf.oneHot(tf.tensor1d(LABELS, 'int32'), 4),
-      x!,
+      x,
       undefined,
       0,
       tf.Reduction.NONE,
     ),
   sigmoidCrossEntropy: (x) =>
-    tf.losses.sigmoidCrossEntropy(tf.tensor2d(TARGETS), x!, undefined, 0, tf.Reduction.NONE),
-  dense: (x, w, b) => tf.relu(tf.add(tf.matMul(x as Tensor2D, w as Tensor2D), b!)),
-  gated: (x, y) => tf.mul(tf.tanh(x!), tf.sigmoid(y!)),
+    tf.losses.sigmoidCrossEntropy(tf.tensor2d(TARGETS), x, undefined, 0, tf.Reduction.NONE),
+  dense: (x, w, b) => tf.relu(tf.add(tf.matMul(x as Tensor2D, w as Tensor2D), b)),
+  gated: (x, y) => tf.mul(tf.tanh(x), tf.sigmoid(y)),
 };
 
 /** Throws an Error that names the operation, or resolves to the milliseconds taken. */

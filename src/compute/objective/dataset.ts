@@ -143,18 +143,18 @@ async function concatenate(
 }
 
 function leaves(tensors: Tensors): Tensor[] {
-  if (tensors instanceof tf.Tensor) return [tensors as Tensor];
+  if (tensors instanceof tf.Tensor) return [tensors];
   return Object.values(tensors);
 }
 
 function leafAt(tensors: Tensors, key: string | undefined): Tensor {
   const leaf = key === undefined ? tensors : (tensors as Readonly<Record<string, Tensor | undefined>>)[key];
-  if (leaf instanceof tf.Tensor) return leaf as Tensor;
+  if (leaf instanceof tf.Tensor) return leaf;
   throw new TwaError('bad-task', `a batch has no "${key ?? ''}" though the first one has`);
 }
 
 function mapTensors(tensors: Tensors, change: (tensor: Tensor, key: string | undefined) => Tensor): Tensors {
-  if (tensors instanceof tf.Tensor) return change(tensors as Tensor, undefined);
+  if (tensors instanceof tf.Tensor) return change(tensors, undefined);
   if (Array.isArray(tensors)) {
     return tensors.map((tensor, index) => change(tensor, String(index)));
   }

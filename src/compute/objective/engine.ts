@@ -6,7 +6,7 @@ import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import type { TaskFile, UserSplit } from '../../core/task/types.ts';
 import { tf } from '../tf.ts';
-import type { Scalar, Tensor, Tensor1D } from '../tf.ts';
+import type { Scalar, Tensor } from '../tf.ts';
 import { moduleModel } from './custom-model.ts';
 import { isBatch, openDataset } from './dataset.ts';
 import type { Dataset } from './dataset.ts';
@@ -217,11 +217,12 @@ export class TaskEngine {
 
   #requireTensor(value: unknown, what: string): Tensor {
     if (typeof value === 'number') return tf.scalar(value);
-    if (value instanceof tf.Tensor && value.rank <= 1) return tf.cast(value, 'float32') as Tensor1D;
     if (value instanceof Promise) throw this.#wrong(`${what} must give a tensor at once, not a promise.`);
+    const tensor = value instanceof tf.Tensor ? (value as Tensor) : undefined;
+    if (tensor !== undefined && tensor.rank <= 1) return tf.cast(tensor, 'float32');
     throw this.#wrong(
       `${what} must give one number per example (a vector) or their mean (a scalar)` +
-        (value instanceof tf.Tensor ? `, not a tensor of shape [${value.shape.join(', ')}].` : '.'),
+        (tensor === undefined ? '.' : `, not a tensor of shape [${tensor.shape.join(', ')}].`),
     );
   }
 

@@ -11,7 +11,7 @@ interface LayerWeight {
   /** The name that is saved; `name` is made unique among all models of the process. */
   readonly originalName: string;
   trainable: boolean;
-  read(): Tensor;
+  read(): Variable;
 }
 interface AnyLayer {
   getClassName(): string;
@@ -65,14 +65,14 @@ export function architectureFile(checkpoint: { readonly path: string; readonly f
 }
 
 export function layersTaskModel(model: LayersModel): TaskModel {
-  const normLayers = batchNormalizations(model as unknown as AnyLayer);
+  const normLayers = batchNormalizations(model);
   const running = new Set(normLayers.flatMap((layer) => [layer.movingMean, layer.movingVariance]));
   const weights = (model.weights as unknown as LayerWeight[]).map((weight): ModelWeight => {
     if (running.has(weight))
-      return { name: weight.originalName, variable: weight.read() as Variable, role: 'running' };
+      return { name: weight.originalName, variable: weight.read(), role: 'running' };
     // Frozen layers take part as well: if the checkpoints differ there, so does the loss.
     weight.trainable = true;
-    return { name: weight.originalName, variable: weight.read() as Variable, role: 'parameter' };
+    return { name: weight.originalName, variable: weight.read(), role: 'parameter' };
   });
   return {
     weights,
@@ -101,7 +101,7 @@ export function layersTaskModel(model: LayersModel): TaskModel {
 }
 
 function asInputs(model: LayersModel, inputs: Tensors): Tensor | Tensor[] {
-  if (inputs instanceof tf.Tensor) return inputs as Tensor;
+  if (inputs instanceof tf.Tensor) return inputs;
   if (Array.isArray(inputs)) return inputs;
   return model.inputNames.map((name) => {
     const input = (inputs as Record<string, Tensor>)[name];

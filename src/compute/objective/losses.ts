@@ -67,7 +67,7 @@ export function declaredMetric(
 /** [N, ...] -> [N], the mean over all other axes. */
 function perExample(values: Tensor): Tensor1D {
   if (values.rank <= 1) return values as Tensor1D;
-  return tf.mean(tf.reshape(values, [values.shape[0]!, -1]), 1);
+  return tf.mean(tf.reshape(values, [values.shape[0], -1]), 1);
 }
 
 /** Broadcasting would hide the mistake and give a number that means nothing. */

@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { TwaError } from '../../core/errors.ts';
 import type { ErrorPlace } from '../../core/errors.ts';
 import type { UserSplit } from '../../core/task/types.ts';
-import { tf } from '../tf.ts';
+import type { tf } from '../tf.ts';
 
 /** Last argument of each of the user's functions. */
 export interface TaskContext {
@@ -53,7 +53,7 @@ export class TaskModule {
   }
 
   async callAsync<N extends FunctionName>(name: N, ...args: Parameters<TaskFunctions[N]>): Promise<unknown> {
-    return this.guard(`${name}() failed`, async () => this.call(name, ...args));
+    return this.guard(`${name}() failed`, () => this.call(name, ...args));
   }
 
   /** Runs more of the user's code (a loader's `batch`, an iterator) under the same rule for errors. */

@@ -35,7 +35,7 @@ function forEachTap(info: Info, visit: (x: number, w: number, y: number) => void
 
 export const depthwiseBackpropInput: Kernel = ({ inputs, attrs, backend }) => {
   const filter = inputs['filter']!;
-  const info = convInfo(attrs['inputShape'] as Shape4, filter.shape as Shape4, attrs, true);
+  const info = convInfo(attrs['inputShape'] as Shape4, filter.shape, attrs, true);
   const multiplier = info.outChannels / info.inChannels;
   const { info: output, values: dx } = zeros(backend, info.inShape);
   const w = backend.typedArrayFromHeap(filter);
@@ -52,7 +52,7 @@ export const depthwiseBackpropInput: Kernel = ({ inputs, attrs, backend }) => {
 
 export const depthwiseBackpropFilter: Kernel = ({ inputs, attrs, backend }) => {
   const input = inputs['x']!;
-  const info = convInfo(input.shape as Shape4, attrs['filterShape'] as Shape4, attrs, true);
+  const info = convInfo(input.shape, attrs['filterShape'] as Shape4, attrs, true);
   const multiplier = info.outChannels / info.inChannels;
   const { info: output, values: dw } = zeros(backend, info.filterShape);
   const x = backend.typedArrayFromHeap(input);
