@@ -7,15 +7,29 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { distancesFromMean } from './gram.ts';
 import type { CentredGram } from './types.ts';
 
+/**
+ * With m the mean checkpoint and r_i = w_i - m, the basis vectors are
+ *
+ *     d_k = sum_i rows[i, k] r_i                             for k < centredRank, and then
+ *     p   = (m - sum_k meanAlong[k] d_k) / meanLength        if meanLength > 0.
+ *
+ * They are kept in terms of m and r_i, not of w_i, because the coefficients of close checkpoints are large numbers
+ * that cancel.
+ */
 export interface SpanBasis {
-  /** How many orthonormal vectors p_k there are. */
-  readonly rank: number;
-  /** How many of them lie in the span of the differences w_i - m; the rest (0 or 1) is the mean's own direction. */
+  readonly n: number;
+  /** Dimension of the span of the differences between checkpoints. */
   readonly centredRank: number;
-  /** p_k = sum_i vectors[i, k] w_i. Row-major [n, rank]. */
-  readonly vectors: Float64Array;
-  /** <p_k, w_i>. Row-major [n, rank]. */
-  readonly coordinates: Float64Array;
+  /** Dimension of the span of the checkpoints: centredRank, or one more. */
+  readonly rank: number;
+  /** Row-major [n, centredRank]. */
+  readonly rows: Float64Array;
+  /** <d_k, r_i>. Row-major [n, centredRank]. */
+  readonly rowCoordinates: Float64Array;
+  /** <d_k, m>, [centredRank]. */
+  readonly meanAlong: Float64Array;
+  /** Length of the part of m outside the span of the differences; 0 if there is none. */
+  readonly meanLength: number;
 }
 
 /**
@@ -32,7 +46,7 @@ export function spanBasis(gram: CentredGram): SpanBasis {
   const distances = distancesFromMean(gram);
   const inverse = distances.map((distance) => (distance === 0 ? 0 : 1 / distance));
 
-  // Unit-length rows: C' = D C D with D = diag(1/|r_i|) = U diag(lambda) U^T. ...
+  // Unit-length rows: D C D = U diag(lambda) U^T with D = diag(1/|r_i|). ...
   const unit = new Matrix(n, n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < n; j++) {
@@ -48,74 +62,76 @@ export function spanBasis(gram: CentredGram): SpanBasis {
     .sort((a, b) => b.eigenvalue - a.eigenvalue);
 
   // ... so d_k = sum_i U_ik D_i r_i / sqrt(lambda_k) is orthonormal, and <d_k, r_i> = sqrt(lambda_k) U_ik / D_i.
-  const columns = kept.map(({ eigenvalue, index }) => {
+  const centredRank = kept.length;
+  const rows = new Float64Array(n * centredRank);
+  const rowCoordinates = new Float64Array(n * centredRank);
+  for (const [k, { eigenvalue, index }] of kept.entries()) {
     const root = Math.sqrt(eigenvalue);
-    const eigenvector = Float64Array.from({ length: n }, (_, i) => eigenvectorMatrix.get(i, index));
-    const ofRows = eigenvector.map((value, i) => (value * inverse[i]!) / root);
-    const withM = dot(ofRows, withMean);
-    return {
-      withMean: withM,
-      // r_i = w_i - sum_j w_j / n turns coefficients of rows into coefficients of checkpoints.
-      vector: subtractMean(ofRows),
-      coordinates: eigenvector.map((value, i) => root * value * distances[i]! + withM),
-    };
-  });
-
-  // The part of the mean outside the span of the differences, unless there is none.
-  const inside = columns.reduce((sum, column) => sum + column.withMean ** 2, 0);
-  const outside = meanSquared - inside;
-  const centredRank = columns.length;
-  if (outside > RANK_TOLERANCE * meanSquared) {
-    const length = Math.sqrt(outside);
-    const vector = new Float64Array(n).fill(1 / n);
-    for (const column of columns) addScaled(vector, -column.withMean, column.vector);
-    columns.push({
-      withMean: length,
-      vector: vector.map((value) => value / length),
-      coordinates: new Float64Array(n).fill(length),
-    });
-  }
-
-  const rank = columns.length;
-  const vectors = new Float64Array(n * rank);
-  const coordinates = new Float64Array(n * rank);
-  for (const [k, column] of columns.entries()) {
     for (let i = 0; i < n; i++) {
-      vectors[i * rank + k] = column.vector[i]!;
-      coordinates[i * rank + k] = column.coordinates[i]!;
+      const u = eigenvectorMatrix.get(i, index);
+      rows[i * centredRank + k] = (u * inverse[i]!) / root;
+      rowCoordinates[i * centredRank + k] = u * root * distances[i]!;
     }
   }
-  return { rank, centredRank, vectors, coordinates };
+
+  const meanAlong = transposeTimes(rows, withMean, centredRank);
+  const outside = meanSquared - meanAlong.reduce((sum, value) => sum + value * value, 0);
+  const meanLength = outside > RANK_TOLERANCE * meanSquared ? Math.sqrt(outside) : 0;
+  const rank = centredRank + (meanLength > 0 ? 1 : 0);
+  return { n, centredRank, rank, rows, rowCoordinates, meanAlong, meanLength };
+}
+
+/** beta = P w for w = sum_i coefficients_i w_i: its coordinates, [rank]. */
+export function coordinatesOf(basis: SpanBasis, coefficients: Float64Array): Float64Array {
+  const sum = coefficients.reduce((total, value) => total + value, 0);
+  const along = transposeTimes(basis.rowCoordinates, coefficients, basis.centredRank);
+  return withLast(
+    basis,
+    along.map((value, k) => value + sum * basis.meanAlong[k]!),
+    sum * basis.meanLength,
+  );
+}
+
+/** P g, [rank], from gradient_i = <w_i, g>, [n]. */
+export function project(basis: SpanBasis, gradient: Float64Array): Float64Array {
+  const withMean = mean(gradient);
+  const along = transposeTimes(basis.rows, subtractMean(gradient), basis.centredRank);
+  const inside = along.reduce((sum, value, k) => sum + value * basis.meanAlong[k]!, 0);
+  return withLast(basis, along, (withMean - inside) / basis.meanLength);
+}
+
+/** Coefficients a, [n], with sum_i a_i w_i = P^T beta. */
+export function coefficientsOf(basis: SpanBasis, beta: Float64Array): Float64Array {
+  const ofMean = basis.meanLength > 0 ? beta[basis.centredRank]! / basis.meanLength : 0;
+  const along = Float64Array.from(basis.meanAlong, (value, k) => beta[k]! - ofMean * value);
+  // sum_i c_i r_i = sum_i (c_i - mean_j c_j) w_i
+  return subtractMean(times(basis.rows, along, basis.n)).map((value) => value + ofMean / basis.n);
+}
+
+export function subtractMean(values: Float64Array): Float64Array {
+  const centre = mean(values);
+  return values.map((value) => value - centre);
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function withLast(basis: SpanBasis, along: Float64Array, last: number): Float64Array {
+  return basis.meanLength > 0 ? Float64Array.of(...along, last) : along;
 }
 
 /** sum_k matrix[i, k] vector[k], for a row-major matrix [rows, vector.length]. */
-export function times(matrix: Float64Array, vector: Float64Array, rows: number): Float64Array {
+function times(matrix: Float64Array, vector: Float64Array, rows: number): Float64Array {
   const columns = vector.length;
   return Float64Array.from({ length: rows }, (_, i) =>
-    dot(matrix.subarray(i * columns, (i + 1) * columns), vector),
+    vector.reduce((sum, value, k) => sum + matrix[i * columns + k]! * value, 0),
   );
 }
 
 /** sum_i matrix[i, k] vector[i], for a row-major matrix [vector.length, columns]. */
-export function transposeTimes(matrix: Float64Array, vector: Float64Array, columns: number): Float64Array {
-  const result = new Float64Array(columns);
-  for (let i = 0; i < vector.length; i++) {
-    addScaled(result, vector[i]!, matrix.subarray(i * columns, (i + 1) * columns));
-  }
-  return result;
-}
-
-export function subtractMean(values: Float64Array): Float64Array {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return values.map((value) => value - mean);
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-function addScaled(target: Float64Array, scale: number, values: Float64Array): void {
-  for (let i = 0; i < target.length; i++) target[i]! += scale * values[i]!;
+function transposeTimes(matrix: Float64Array, vector: Float64Array, columns: number): Float64Array {
+  return Float64Array.from({ length: columns }, (_, k) =>
+    vector.reduce((sum, value, i) => sum + matrix[i * columns + k]! * value, 0),
+  );
 }

@@ -31,6 +31,11 @@ export function distancesFromMean(gram: CentredGram): Float64Array {
   });
 }
 
+/** Root mean square of the distances from the mean. */
+export function typicalDistance(gram: CentredGram): number {
+  return Math.hypot(...distancesFromMean(gram)) / Math.sqrt(gram.n);
+}
+
 /** |w_i - w_j|, never NaN. */
 export function distanceBetween(gram: CentredGram, i: number, j: number): number {
   const { n, centred } = gram;

@@ -5,8 +5,8 @@
 import { basename, extname } from 'node:path';
 import { throwIfAborted, TwaError } from '../errors.ts';
 import { spanBasis } from './basis.ts';
-import { optionsFor } from './defaults.ts';
-import { describeGram, distancesFromMean, requireFinite } from './gram.ts';
+import { DEFAULT_RULE, optionsFor } from './defaults.ts';
+import { describeGram, requireFinite, typicalDistance } from './gram.ts';
 import { recommend } from './recommend.ts';
 import { iclr } from './rules/iclr.ts';
 import { v4 } from './rules/v4.ts';
@@ -21,7 +21,6 @@ import type {
   PassResult,
   SplitEvaluation,
   TwaOptions,
-  TwaRule,
   WeightPoint,
 } from './types.ts';
 
@@ -33,9 +32,6 @@ export interface PassRequest {
   readonly buffers: BufferMode;
   readonly seed: number;
 }
-
-/** Which rule `twa` means when none is named: the newer paper's, whose coefficients sum to one. */
-export const DEFAULT_RULE: TwaRule = 'v4';
 
 /**
  * Throws `usage` for a request that makes no sense, `non-finite`, `cancelled`, and whatever the objective throws.
@@ -58,7 +54,7 @@ export async function runPass(
   const baselines = await judgeBaselines(objective, request.buffers, names, hooks);
   notes.push(...baselines.notes);
 
-  let training: (Training & { readonly options: TwaOptions }) | undefined;
+  let training: Training | undefined;
   let mix: JudgedMix = baselines.uniform;
   if (request.method === 'twa') {
     training = await train(objective, gram, baselines, request, hooks);
@@ -147,14 +143,11 @@ async function train(
   baselines: Baselines,
   request: PassRequest,
   hooks: TrainHooks,
-): Promise<Training & { readonly options: TwaOptions }> {
-  const distances = distancesFromMean(gram);
-  const options = optionsFor(request.options.rule ?? DEFAULT_RULE, request.options, {
-    fitSize: objective.splits.fit,
-    distance: Math.hypot(...distances) / Math.sqrt(gram.n),
-  });
-  if (distances.every((distance) => distance === 0)) {
-    // Nothing to learn: describeGram says why.
+): Promise<Training> {
+  const { buffers, seed } = request;
+  const options = optionsFor(request.options.rule ?? DEFAULT_RULE, request.options, objective.splits.fit);
+  if (typicalDistance(gram) === 0) {
+    // All averages are the same: describeGram says so.
     return { best: baselines.uniform, curve: [], notes: [], options };
   }
   const start =
@@ -163,19 +156,16 @@ async function train(
       : await judge(
           objective,
           oneHot(gram.n, options.start === 'last' ? gram.n - 1 : baselines.best),
-          request.buffers,
+          buffers,
           hooks.signal,
         );
-  const settings = { options, buffers: request.buffers, seed: request.seed };
-  // A switch, not a table: the two rules have states of different types, which only they look into.
+  const settings = { options, chooseRate: request.options.learningRate === undefined, buffers, seed };
+  // The states of the rules have different types, which only the rules look into.
   switch (options.rule) {
     case 'iclr':
-      return {
-        ...(await trainCoefficients(objective, iclr(gram, options), start, settings, hooks)),
-        options,
-      };
+      return trainCoefficients(objective, iclr(gram, options), start, settings, hooks);
     case 'v4':
-      return { ...(await trainCoefficients(objective, v4(gram, options), start, settings, hooks)), options };
+      return trainCoefficients(objective, v4(gram, options), start, settings, hooks);
   }
 }
 

@@ -1,8 +1,14 @@
 /** Which row of the table to use, in one honest sentence. */
 import { bootstrapDifference } from './bootstrap.ts';
 import { isBetter, metricValues, score } from './summary.ts';
-import { ROW_IDS, type Candidate, type Metric, type RowId } from './table.ts';
+import type { Candidate, Metric, RowId } from './table.ts';
 import type { Interval, Recommendation, TableRow } from './types.ts';
+
+/**
+ * By how much was chosen by looking at data: nothing, one of n, n numbers. The last checkpoint is not among them: on
+ * the stop split the best single one is never worse, and it is as simple.
+ */
+const SIMPLEST_FIRST: readonly RowId[] = ['uniform', 'best', 'manual', 'twa'];
 
 /** The bootstrap of so few numbers (batch means, say) knows nothing: then no difference counts. */
 const FEWEST_EXAMPLES = 10;
@@ -59,7 +65,9 @@ function simplestWithinNoise(candidates: readonly Candidate[], metric: Metric, s
       'worse'
     );
   };
-  return ROW_IDS.find((id) => candidates.some((candidate) => candidate.id === id && isClose(candidate)))!;
+  return SIMPLEST_FIRST.find((id) =>
+    candidates.some((candidate) => candidate.id === id && isClose(candidate)),
+  )!;
 }
 
 function againstRival(

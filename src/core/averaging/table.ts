@@ -4,9 +4,7 @@ import { percentileInterval, resampleMeans } from './bootstrap.ts';
 import { metricValues, score } from './summary.ts';
 import type { Interval, SplitEvaluation, TableRow } from './types.ts';
 
-/** Simplest first: how much was chosen by looking at data. Nothing, nothing, one of n, and n numbers. */
-export const ROW_IDS = ['uniform', 'last', 'best', 'manual', 'twa'] as const;
-export type RowId = (typeof ROW_IDS)[number];
+export type RowId = 'best' | 'last' | 'uniform' | 'twa' | 'manual';
 
 export interface Metric {
   readonly name: string;

@@ -3,10 +3,11 @@
  * gradient projected onto the span of the checkpoints, w <- w - lr * momentum(P^T P g + wd w).
  *
  * With P orthonormal and w = P^T beta, that is the same as SGD on beta with gradient P g and weight decay on beta:
- * multiply the update by P and use P P^T = 1. So n numbers are optimised and P never exists; in coefficients,
- * P = V^T W gives P g = V^T (dL/da), and a change of beta changes a by V times it.
+ * multiply the update by P and use P P^T = 1. So n numbers are optimised, and P never exists.
  */
-import { spanBasis, times, transposeTimes } from '../basis.ts';
+import { coefficientsOf, coordinatesOf, project, spanBasis } from '../basis.ts';
+import { DEFAULTS } from '../defaults.ts';
+import { typicalDistance } from '../gram.ts';
 import type { CentredGram } from '../types.ts';
 import type { Rule } from './rule.ts';
 
@@ -26,12 +27,12 @@ export function iclr(
   const basis = spanBasis(gram);
   return {
     init(coefficients) {
-      const beta = transposeTimes(basis.coordinates, coefficients, basis.rank);
+      const beta = coordinatesOf(basis, coefficients);
       return { beta, velocity: undefined, origin: { beta, coefficients } };
     },
 
     update(state, gradient, learningRate) {
-      const decayed = transposeTimes(basis.vectors, gradient, basis.rank).map(
+      const decayed = project(basis, gradient).map(
         (value, k) => value + options.weightDecay * state.beta[k]!,
       );
       const { velocity: before } = state;
@@ -43,7 +44,7 @@ export function iclr(
 
     coefficients({ beta, origin }) {
       const moved = beta.map((value, k) => value - origin.beta[k]!);
-      const change = times(basis.vectors, moved, gram.n);
+      const change = coefficientsOf(basis, moved);
       return origin.coefficients.map((value, i) => value + change[i]!);
     },
 
@@ -51,6 +52,22 @@ export function iclr(
     schedule({ epoch, epochs }) {
       if (epoch >= Math.floor(epochs * 0.75 + 0.9)) return 0.01;
       return epoch >= Math.floor(epochs * 0.5) ? 0.1 : 1;
+    },
+
+    /**
+     * The published rate for CIFAR (0.3 and 0.03 elsewhere), or less: with momentum mu, steps in one direction add up to 1 / (1 - mu) of them,
+     * and those should not lead further than the distance between the mean and a typical checkpoint.
+     */
+    learningRate({ gradients }) {
+      const squared = gradients.map((gradient) => {
+        const projected = project(basis, gradient);
+        return projected.reduce((sum, value) => sum + value * value, 0);
+      });
+      const steepness = Math.sqrt(squared.reduce((sum, value) => sum + value, 0) / squared.length);
+      return Math.min(
+        DEFAULTS.iclr.learningRate,
+        ((1 - options.momentum) * typicalDistance(gram)) / steepness,
+      );
     },
   };
 }

@@ -12,6 +12,16 @@ export interface Rule<State> {
   coefficients(state: State): Float64Array;
   /** What the base learning rate is multiplied by at a point of training. */
   schedule(at: Moment): number;
+  /** The base learning rate that suits these checkpoints and this loss, when the user names none. */
+  learningRate(about: Outlook): number;
+}
+
+/** What is known before the first step. */
+export interface Outlook {
+  /** dL/da of some batches where training starts, each [n]. */
+  readonly gradients: readonly Float64Array[];
+  /** How many steps there will be. */
+  readonly steps: number;
 }
 
 /** A point of training; counts from 0. */

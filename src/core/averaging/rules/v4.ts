@@ -7,7 +7,7 @@
  * zero.
  */
 import { subtractMean } from '../basis.ts';
-import { distancesFromMean } from '../gram.ts';
+import { distancesFromMean, typicalDistance } from '../gram.ts';
 import type { CentredGram } from '../types.ts';
 import type { Rule } from './rule.ts';
 
@@ -63,5 +63,13 @@ export function v4(gram: CentredGram, options: { readonly weightDecay: number })
       if (step < warmUp) return (step + 1) / warmUp;
       return 0.5 * (1 + Math.cos((Math.PI * (step - warmUp)) / (steps - warmUp)));
     },
+
+    /**
+     * AdamW moves each x_i by about the learning rate per step, whatever the size of the gradient, and x_i is a
+     * distance in weight space, so a rate that was published for one model means little for another. This one lets
+     * x_i travel, over the whole schedule (mean height 0.5), the distance between the mean and a typical checkpoint:
+     * enough to take any single checkpoint out, or to end at it.
+     */
+    learningRate: ({ steps }) => typicalDistance(gram) / (0.5 * steps),
   };
 }
