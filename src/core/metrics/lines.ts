@@ -64,7 +64,7 @@ export class LineTail {
       const same = this.#inode === inode && size >= this.#offset && (await this.#readsAsBefore(file));
       const reset = same ? false : this.#restart(inode);
       if (this.#refused !== undefined) throw this.#refused;
-      await this.#readOn(file, atEnd, signal);
+      await this.#readOn(file, size, atEnd, signal);
       return reset;
     } finally {
       await file.close();
@@ -89,11 +89,18 @@ export class LineTail {
     return (await matches(this.#head, 0)) && (await matches(this.#tail, this.#offset - this.#tail.length));
   }
 
-  async #readOn(file: FileHandle, atEnd: boolean, signal: AbortSignal | undefined): Promise<void> {
+  /** What is written beyond `size` meanwhile is for the next poll. */
+  async #readOn(
+    file: FileHandle,
+    size: number,
+    atEnd: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     let pending: Buffer = Buffer.alloc(0);
     for (;;) {
       throwIfAborted(signal);
-      const chunk = await readAt(file, this.#offset + pending.length, CHUNK_BYTES);
+      const position = this.#offset + pending.length;
+      const chunk = await readAt(file, position, Math.min(CHUNK_BYTES, Math.max(0, size - position)));
       if (chunk.length === 0) break;
       pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
       const end = pending.lastIndexOf(0x0a) + 1;

@@ -63,16 +63,19 @@ function sortedBySteps(steps: readonly number[]): { steps: Float64Array; positio
 }
 
 /**
- * What to take from checkpoints' epochs to get the log's: 1 for a log that begins at epoch 0 whose last epoch is one
- * less than the newest checkpoint's, when no checkpoint is of epoch 0; otherwise 0.
+ * What to take from checkpoints' epochs to get those of a log: 1 for a log that begins at epoch 0 and whose last epoch
+ * is one less than the newest checkpoint's, when no checkpoint is of epoch 0; otherwise 0. So it is only known while
+ * the newest checkpoint is of the last epoch.
+ * @param log all series of one file: some have no point in the first epochs.
  */
-export function epochShift(checkpoints: readonly Position[], series: Series): 0 | 1 {
+export function epochShift(checkpoints: readonly Position[], log: readonly Series[]): 0 | 1 {
   const epochs = checkpoints.flatMap(({ epoch }) => epoch ?? []);
   if (epochs.length === 0) return 0;
-  const { firstEpoch, lastEpoch } = indexOf(series);
-  const newest = epochs.reduce((a, b) => Math.max(a, b));
+  const first = log.reduce((least, one) => Math.min(least, indexOf(one).firstEpoch), Infinity);
+  const last = log.reduce((most, one) => Math.max(most, indexOf(one).lastEpoch), -Infinity);
   const oldest = epochs.reduce((a, b) => Math.min(a, b));
-  return firstEpoch === 0 && oldest >= 1 && newest === lastEpoch + 1 ? 1 : 0;
+  const newest = epochs.reduce((a, b) => Math.max(a, b));
+  return first === 0 && oldest >= 1 && newest === last + 1 ? 1 : 0;
 }
 
 /** By the rules above, for one series. */
@@ -108,7 +111,12 @@ export function joinMetrics(
   checkpoints: readonly Position[],
   series: readonly Series[],
 ): Readonly<Record<string, number>>[] {
-  const shifts = new Map(series.map((one) => [one, epochShift(checkpoints, one)]));
+  const shifts = new Map(
+    [...Map.groupBy(series, (one) => one.source)].map(([source, log]) => [
+      source,
+      epochShift(checkpoints, log),
+    ]),
+  );
   const byTag = [...Map.groupBy(series, (one) => one.tag)].map(
     ([tag, alike]) => [tag, alike.toSorted((a, b) => a.values.length - b.values.length)] as const,
   );
@@ -116,7 +124,7 @@ export function joinMetrics(
     const metrics: Record<string, number> = {};
     for (const [tag, alike] of byTag) {
       for (const one of alike) {
-        const value = valueAt(one, checkpoint, shifts.get(one));
+        const value = valueAt(one, checkpoint, shifts.get(one.source));
         if (value === undefined) continue;
         metrics[tag] = value;
         break;
