@@ -11,7 +11,6 @@ import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { expandPaths, inspectPath, requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
-import { loadTask } from '../../core/task/load.ts';
 import type { Run } from '../../core/runs/types.ts';
 import { readSetting } from '../api.ts';
 import { targetOfNode } from '../commands/targets.ts';
@@ -81,8 +80,7 @@ export class AveragingFlow {
       runName: known === undefined ? path.basename(choice.run) : runLabel(known),
     };
     const task = await taskFor(choice.run, this.#deps.dialogs, this.#deps.memory);
-    // A mistake in the task file is told at once, before a process starts.
-    if (task !== undefined) await loadTask(task);
+    if (task !== undefined) await checkTask(task);
     const plan = how === 'uniform' ? UNIFORM : await this.#plan(chosen, choice.run, task);
     return plan === undefined ? undefined : await this.#work(chosen, plan, task);
   }
@@ -257,6 +255,13 @@ export class AveragingFlow {
       },
     );
   }
+}
+
+/** A mistake in the task file is told at once, before a process starts. */
+async function checkTask(task: string): Promise<void> {
+  // Loaded when it is needed: the schema validator would be half of the extension's start-up time.
+  const { loadTask } = await import('../../core/task/load.ts');
+  await loadTask(task);
 }
 
 /** A notification with Cancel, and the bar at the top of the view, until the job ends. */
