@@ -1,4 +1,5 @@
 /** Text tables for a terminal. */
+import path from 'node:path';
 import type { AverageReport, Interval } from '../core/averaging/types.ts';
 
 export interface Column {
@@ -78,4 +79,10 @@ export function bytes(count: number): string {
     unit++;
   }
   return `${size.toFixed(1)} ${units[unit]!}`;
+}
+
+/** For people: relative where the file lies below the current directory. */
+export function shownPath(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative === '' || relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;
 }

@@ -77,15 +77,14 @@ function parseArguments(argv: readonly string[], options: Options): Parsed {
       continue;
     }
     const given = token.value ?? '';
-    if (given === '') throw new UsageError(`--${token.name} needs a value (${option.value}).`);
+    if (given === '') throw new UsageError(needsValue(`--${token.name}`, option));
     try {
       values[token.name] = option.parse(given);
     } catch (error) {
       throw new UsageError(`--${token.name} must be ${(error as Error).message}, not "${given}".`);
     }
   }
-  const empty = positionals.includes('');
-  if (empty) throw new UsageError('An empty argument is no path.');
+  if (positionals.includes('')) throw new UsageError('An empty argument is no path.');
   return { values, paths: positionals };
 }
 
@@ -102,14 +101,21 @@ function tokenize(argv: readonly string[], options: Options) {
   try {
     return parseArgs({ args: [...argv], options: config, allowPositionals: true, tokens: true });
   } catch (error) {
-    throw new UsageError(firstSentence((error as Error).message));
+    throw new UsageError(sentenceOf(error as NodeJS.ErrnoException, options));
   }
 }
 
-/** "Option '--seed' argument is ambiguous.\nDid you forget ..." and "Unknown option '--x'. To specify ..." */
-function firstSentence(message: string): string {
-  const sentence = /^[\s\S]*?'\.?(?=\s|$)[^.\n]*/.exec(message)?.[0] ?? message;
-  return sentence.endsWith('.') ? sentence : `${sentence}.`;
+/** Node's own messages differ between its versions; their codes and the quoted option in front do not. */
+function sentenceOf({ code, message }: NodeJS.ErrnoException, options: Options): string {
+  const [, name] = /'(?:-\w, )?(-[^\s']*)/.exec(message) ?? [];
+  const option = name === undefined ? undefined : options[name.slice(2)];
+  if (name === undefined || code?.startsWith('ERR_PARSE_ARGS_') !== true) return message;
+  if (option === undefined) return `There is no option ${name}.`;
+  return takesValue(option) ? needsValue(name, option) : `${name} takes no value.`;
+}
+
+function needsValue(name: string, option: ValueOption<unknown>): string {
+  return `${name} needs a value (${option.value}).`;
 }
 
 /** `--coefficients -0.2,1.2`: a number that begins with a minus is a value, though `parseArgs` sees an option. */

@@ -2,7 +2,7 @@ import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { runJob } from '../../compute/client.ts';
 import type { AverageRequest } from '../../compute/protocol.ts';
-import { DEFAULT_RULE } from '../../core/averaging/defaults.ts';
+import { DEFAULT_RULE, DEFAULTS } from '../../core/averaging/defaults.ts';
 import { reportPathFor } from '../../core/averaging/report.ts';
 import type { AverageReport, Method, TwaOptions } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
@@ -14,29 +14,39 @@ import { TwaError } from '../../core/errors.ts';
 import { loadTask } from '../../core/task/load.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
 import { choice, decimal, numbers, text, UsageError, type ValuesOf, whole } from '../options.ts';
-import { bytes, formatTable, textTable } from '../table.ts';
+import { bytes, formatTable, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
 import { backendOption, readHeaders, requireTask } from './shared.ts';
+
+const DEFAULT = DEFAULTS[DEFAULT_RULE];
 
 /** They shape the fit and mean nothing without one. */
 const FIT_OPTIONS = {
   rule: choice(['iclr', 'v4'], `which published algorithm (default: ${DEFAULT_RULE})`),
   'fit-data': choice(
     ['validation', 'train'],
-    'fit on a held-out part of validation, or on train (default: validation)',
+    `fit on a held-out part of validation, or on train (default: ${DEFAULT.fitData})`,
   ),
-  start: choice(['mean', 'last', 'best'], 'where the coefficients start (default: mean)'),
-  epochs: whole('N', 1, 'passes over the fit split (default: 10)'),
-  'batch-size': whole('N', 1, 'examples per step (default: 128, less for a small fit split)'),
+  start: choice(['mean', 'last', 'best'], `where the coefficients start (default: ${DEFAULT.start})`),
+  epochs: whole('N', 1, `passes over the fit split (default: ${DEFAULT.epochs})`),
+  'batch-size': whole(
+    'N',
+    1,
+    `examples per step (default: ${DEFAULT.batchSize}, less for a small fit split)`,
+  ),
   'learning-rate': decimal('X', 'a number above 0', (x) => x > 0, "step size (default: the rule's)"),
   'weight-decay': decimal('X', 'a number of at least 0', (x) => x >= 0, "shrinkage (default: the rule's)"),
   momentum: decimal(
     'X',
     'at least 0 and below 1',
     (x) => x >= 0 && x < 1,
-    'of SGD, rule iclr (default: 0.9)',
+    `of SGD, rule iclr (default: ${DEFAULTS.iclr.momentum})`,
   ),
-  patience: whole('N', 1, 'stop after this many epochs without a better stop split (default: 5)'),
+  patience: whole(
+    'N',
+    1,
+    `stop after this many epochs without a better stop split (default: ${DEFAULT.patience})`,
+  ),
 } as const;
 
 const OPTIONS = {
@@ -265,7 +275,7 @@ function describePlan(plan: Plan): string {
       { title: 'coefficient', align: 'right' },
     ],
     plan.checkpoints.map((checkpoint, at) => [
-      checkpoint.path,
+      shownPath(checkpoint.path),
       String(checkpoint.step ?? ''),
       String(checkpoint.epoch ?? ''),
       bytes(checkpoint.bytes),
@@ -276,9 +286,9 @@ function describePlan(plan: Plan): string {
     table,
     '',
     'Their tensors agree. Nothing was written; a real run would write',
-    `  ${plan.output} (about ${bytes(plan.outputBytes)}, ${bytes(plan.freeBytes)} free)`,
-    `  ${plan.report}`,
-    ...(plan.task === undefined ? [] : [`evaluated by ${plan.task}.`]),
+    `  ${shownPath(plan.output)} (about ${bytes(plan.outputBytes)}, ${bytes(plan.freeBytes)} free)`,
+    `  ${shownPath(plan.report)}`,
+    ...(plan.task === undefined ? [] : [`evaluated by ${shownPath(plan.task)}.`]),
   ].join('\n');
 }
 
@@ -290,7 +300,7 @@ function describe(report: AverageReport): string {
     ...report.notes,
     ...(report.splits === undefined ? [] : [`Splits: ${report.splits.origin}.`]),
     `Coefficients, oldest first: ${report.coefficients.map(shortNumber).join(', ')}.`,
-    `Wrote ${report.output} and ${reportPathFor(report.output)}.`,
+    `Wrote ${shownPath(report.output)} and ${shownPath(reportPathFor(report.output))}.`,
   ].join('\n');
 }
 

@@ -2,7 +2,7 @@ import { runJob } from '../../compute/client.ts';
 import type { EvaluateResult } from '../../compute/protocol.ts';
 import { choice, text, whole } from '../options.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
-import { figure, interval, textTable } from '../table.ts';
+import { figure, interval, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
 import { backendOption, readHeaders, requireTask } from './shared.ts';
 
@@ -56,7 +56,7 @@ function describe({ split, examples, metric, backend, rows }: EvaluateResult): s
       { title: '95 %' },
     ],
     rows.map((row) => [
-      row.path,
+      shownPath(row.path),
       String(row.step ?? ''),
       String(row.epoch ?? ''),
       figure(row.metric),

@@ -5,6 +5,7 @@ import { TwaError } from '../../core/errors.ts';
 import { createTask } from '../../core/task/scaffold.ts';
 import { toJson } from '../json.ts';
 import { text } from '../options.ts';
+import { shownPath } from '../table.ts';
 import { defineVerb } from '../verb.ts';
 
 export const init = defineVerb({
@@ -29,7 +30,7 @@ JSON: {"written": [paths]}, the task file first.`,
     const found = await stat(directory).catch(() => undefined);
     if (found?.isDirectory() !== true) throw new TwaError('not-found', `There is no directory ${directory}.`);
     const written = await createTask(header, directory);
-    terminal.print(json ? toJson({ written }) : written.map((file) => `Wrote ${file}`).join('\n'));
+    terminal.print(json ? toJson({ written }) : written.map((file) => `Wrote ${shownPath(file)}`).join('\n'));
   },
 });
 

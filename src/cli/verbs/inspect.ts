@@ -2,7 +2,7 @@ import { expandPaths, inspectPath } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, Inspection, TensorInfo } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
-import { bytes, textTable } from '../table.ts';
+import { bytes, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
 
 export const inspect = defineVerb({
@@ -58,11 +58,11 @@ function describe(inspections: readonly Inspection[]): string {
     inspections.map((inspection) => {
       if (inspection.state !== 'complete') {
         const { path, format, state, reason } = inspection;
-        return [path, format, '', '', '', '', '', `${state}: ${reason}`];
+        return [shownPath(path), format, '', '', '', '', '', `${state}: ${reason}`];
       }
       const { header } = inspection;
       return [
-        header.path,
+        shownPath(header.path),
         header.format,
         String(header.step ?? ''),
         String(header.epoch ?? ''),
@@ -77,7 +77,7 @@ function describe(inspections: readonly Inspection[]): string {
 
 function describeOne(header: CheckpointHeader): string {
   const facts = [
-    `${header.path} (${header.format}, ${bytes(size(header))})`,
+    `${shownPath(header.path)} (${header.format}, ${bytes(size(header))})`,
     [
       `${header.tensors.length} tensors, ${elements(header.tensors)} elements`,
       ...(header.step === undefined ? [] : [`step ${header.step}`]),

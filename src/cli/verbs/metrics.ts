@@ -1,7 +1,7 @@
 import { readSeries } from '../../core/metrics/registry.ts';
 import type { Series } from '../../core/metrics/types.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
-import { figure, textTable } from '../table.ts';
+import { figure, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
 
 export const metrics = defineVerb({
@@ -51,7 +51,7 @@ function describe(series: readonly Series[]): string {
         extreme(Math.min),
         extreme(Math.max),
         values.length === 0 ? '' : figure(values.at(-1)!),
-        source,
+        shownPath(source),
       ];
     }),
   );

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import test from 'node:test';
+import manifest from '../../../package.json' with { type: 'json' };
+import { UsageError } from '../../../src/cli/options.ts';
+import type { Terminal } from '../../../src/cli/terminal.ts';
+import type { Verb } from '../../../src/cli/verb.ts';
+import { average } from '../../../src/cli/verbs/average.ts';
+import { devices } from '../../../src/cli/verbs/devices.ts';
+import { evaluate } from '../../../src/cli/verbs/evaluate.ts';
+import { init } from '../../../src/cli/verbs/init.ts';
+import { inspect } from '../../../src/cli/verbs/inspect.ts';
+import { metrics } from '../../../src/cli/verbs/metrics.ts';
+import { checkpoints, twa } from './cli.ts';
+
+const VERBS: readonly Verb[] = [inspect, metrics, average, evaluate, devices, init];
+const mixed = path.join(checkpoints, 'mixed');
+const two = ['epoch-001', 'epoch-002'].map((name) => path.join(mixed, `${name}.safetensors`));
+const out = ['--out', '/tmp/never.safetensors'];
+
+/** A terminal that keeps what it is given. */
+function recorder(): Terminal & { readonly printed: string[] } {
+  const printed: string[] = [];
+  return {
+    printed,
+    signal: new AbortController().signal,
+    print: (line) => void printed.push(line),
+    note: () => undefined,
+    progress: () => undefined,
+    log: () => undefined,
+  };
+}
+
+test('--version and --help', async () => {
+  assert.deepEqual(await twa(['--version']), { code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+  const help = await twa(['--help']);
+  assert.equal(help.code, 0);
+  for (const { name, summary } of VERBS) assert.ok(help.stdout.includes(`  ${name.padEnd(10)} ${summary}\n`));
+});
+
+/** Arguments, and what standard error must say first. */
+const WRONG: readonly (readonly [args: readonly string[], message: string])[] = [
+  [[], 'Which verb? See twa --help.'],
+  [
+    ['frobnicate'],
+    'There is no verb "frobnicate": use one of inspect, metrics, average, evaluate, devices, init, or twa --help.',
+  ],
+  [
+    ['--frobnicate'],
+    'There is no option "--frobnicate": use one of inspect, metrics, average, evaluate, devices, init, or twa --help.',
+  ],
+  [['--version', 'x'], '"x" is one argument too many.'],
+  [['inspect'], 'inspect needs a path.'],
+  [['inspect', ''], 'An empty argument is no path.'],
+  [['inspect', mixed, '--frobnicate'], 'There is no option --frobnicate.'],
+  [['inspect', mixed, '-x'], 'There is no option -x.'],
+  [['inspect', mixed, '-h=x'], 'There is no option -=.'],
+  [['inspect', mixed, '--json=yes'], '--json takes no value.'],
+  [['metrics', 'a', 'b'], '"b" is one argument too many.'],
+  [['devices', 'a'], '"a" is one argument too many.'],
+  [['evaluate', mixed, '--split', 'train'], '--split must be one of report, stop, fit, not "train".'],
+  [['evaluate', mixed, '--task'], '--task needs a value (FILE).'],
+  [['evaluate', mixed, '--task='], '--task needs a value (FILE).'],
+  [['average', mixed], 'average needs --out OUT.'],
+  [['average', mixed, ...out, ...out], '--out is given twice.'],
+  [['average', mixed, '--out', '--json'], '--out needs a value (OUT).'],
+  [['average', mixed, ...out, '--method', 'swa'], '--method must be one of uniform, twa, manual, not "swa".'],
+  [['average', mixed, ...out, '--seed', '-1'], '--seed must be a whole number of at least 0, not "-1".'],
+  [['average', mixed, ...out, '--seed', '1.5'], '--seed must be a whole number of at least 0, not "1.5".'],
+  [
+    ['average', mixed, ...out, '--seed', '99999999999999999999'],
+    '--seed must be a whole number of at least 0, not "99999999999999999999".',
+  ],
+  [['average', mixed, ...out, '--epochs', '0'], '--epochs must be a whole number of at least 1, not "0".'],
+  [
+    ['average', mixed, ...out, '--batch-size', 'all'],
+    '--batch-size must be a whole number of at least 1, not "all".',
+  ],
+  [['average', mixed, ...out, '--learning-rate', '0'], '--learning-rate must be a number above 0, not "0".'],
+  [
+    ['average', mixed, ...out, '--learning-rate', '1e999'],
+    '--learning-rate must be a number above 0, not "1e999".',
+  ],
+  [
+    ['average', mixed, ...out, '--weight-decay', '-0.1'],
+    '--weight-decay must be a number of at least 0, not "-0.1".',
+  ],
+  [['average', mixed, ...out, '--momentum', '1'], '--momentum must be at least 0 and below 1, not "1".'],
+  [
+    ['average', mixed, ...out, '--patience', '0x2'],
+    '--patience must be a whole number of at least 1, not "0x2".',
+  ],
+  [
+    ['average', mixed, ...out, '--backend', 'cuda'],
+    '--backend must be one of auto, tensorflow, webgpu, wasm, cpu, not "cuda".',
+  ],
+  [
+    ['average', mixed, ...out, '--coefficients', '1,x'],
+    '--coefficients must be numbers with commas between, such as 0.5,0.3,0.2, not "1,x".',
+  ],
+  [
+    ['average', mixed, ...out, '--coefficients', '1,'],
+    '--coefficients must be numbers with commas between, such as 0.5,0.3,0.2, not "1,".',
+  ],
+  [
+    ['average', mixed, ...out, '--coefficients', 'NaN,1'],
+    '--coefficients must be numbers with commas between, such as 0.5,0.3,0.2, not "NaN,1".',
+  ],
+  [['average', ...two, ...out, '--coefficients', '1,2,3'], '--coefficients has 3 numbers for 2 checkpoints.'],
+  [['average', ...two, ...out, '--method', 'manual'], '--method manual needs --coefficients.'],
+  [
+    ['average', ...two, ...out, '--method', 'twa', '--coefficients', '1,2'],
+    '--method twa fits its coefficients: leave out --coefficients, or use --method manual.',
+  ],
+  [['average', ...two, ...out, '--method', 'uniform', '--epochs', '3'], '--epochs is for --method twa only.'],
+  [['average', ...two, ...out, '--coefficients', '1,2', '--rule', 'v4'], '--rule is for --method twa only.'],
+  [
+    ['average', ...two, ...out, '--method', 'uniform', '--buffers', 'recalibrate'],
+    '--buffers recalibrate needs data: name a task file with --task.',
+  ],
+  [
+    ['average', two[0]!, two[0]!, ...out, '--method', 'uniform'],
+    'An average needs at least two different checkpoints.',
+  ],
+  [
+    ['average', ...two, '--out', '/tmp/never.pt', '--method', 'uniform'],
+    '--out must end in .safetensors, as the checkpoints do: nothing would find it again.',
+  ],
+];
+for (const [args, message] of WRONG) {
+  test(`wrong usage: twa ${args.map((arg) => path.basename(arg) || '""').join(' ')}`, async () => {
+    const { code, stdout, stderr } = await twa([...args, ...(args.length > 1 ? ['--json'] : [])]);
+    assert.equal(stderr.split('\n')[0], `twa: ${message}`);
+    assert.deepEqual([code, stdout], [2, '']);
+  });
+}
+
+interface Listed {
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+/** The options that a verb's help lists. */
+function listed({ help }: Verb): Listed[] {
+  return [
+    ...help.slice(help.indexOf('\nOptions:')).matchAll(/^ {2}(?:-h, )?--([a-z-]+)(?: (\S+))?(?= {2}|\n|$)/gm),
+  ].map(([, name, value]) => ({ name: name!, value }));
+}
+
+function sample(value: string): string {
+  if (value === 'N') return '1';
+  if (value === 'X') return '0.5';
+  if (value === 'A,B,...') return '0.5,0.5';
+  return value.split('|')[0]!;
+}
+
+const ALL = [...new Map(VERBS.flatMap(listed).map((option) => [option.name, option])).values()];
+
+for (const verb of VERBS) {
+  test(`${verb.name}: the options of the help are exactly those that are parsed`, async () => {
+    const known = new Set(listed(verb).map(({ name }) => name));
+    assert.ok(known.has('json') && known.has('help'));
+    for (const { name, value } of ALL) {
+      const terminal = recorder();
+      const help = name === 'help' ? [] : ['--help'];
+      const done = verb.run(
+        [`--${name}`, ...(value === undefined ? [] : [sample(value)]), ...help],
+        terminal,
+      );
+      if (known.has(name)) {
+        await done;
+        assert.deepEqual(terminal.printed, [verb.help], `--${name}`);
+      } else {
+        await assert.rejects(done, UsageError, `--${name}`);
+      }
+    }
+  });
+
+  test(`${verb.name}: the help fits a terminal of 120 columns`, () => {
+    const long = verb.help.split('\n').filter((line) => line.length > 120);
+    assert.deepEqual(long, []);
+  });
+}
+
+test('every option of every verb was seen', () => {
+  // Guards the test above against a help text that its pattern no longer reads.
+  assert.deepEqual(ALL.length, 21, ALL.map(({ name }) => name).join(' '));
+});
