@@ -21,9 +21,11 @@ const common = {
   legalComments: 'none',
   metafile: true,
 };
-// Bundled CommonJS dependencies still call require() for Node's own modules.
+// Bundled CommonJS dependencies still call require() for Node's own modules, and tfjs's wasm loader asks for __dirname.
 const requireInEsm = {
-  js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  js:
+    "import { createRequire as __createRequire } from 'node:module'; " +
+    'const require = __createRequire(import.meta.url); const __dirname = import.meta.dirname;',
 };
 
 const builds = [
