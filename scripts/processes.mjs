@@ -14,6 +14,9 @@ function signalGroup(pid, signal) {
   }
 }
 
+/** The exit code to leave with once the groups are gone, after a signal. */
+let leaving;
+
 process.on('exit', () => {
   for (const pid of groups) signalGroup(pid, 'SIGKILL');
 });
@@ -23,9 +26,10 @@ for (const [signal, code] of [
   ['SIGHUP', 129],
 ]) {
   process.on(signal, () => {
+    leaving = code;
     for (const pid of groups) signalGroup(pid, 'SIGTERM');
-    // Those that clean up after themselves get a moment; 'exit' above ends the rest.
-    setTimeout(() => process.exit(code), groups.size > 0 ? 3000 : 0);
+    // They get a moment to clean up after themselves; 'exit' above ends the rest.
+    setTimeout(() => process.exit(code), groups.size > 0 ? 5000 : 0);
   });
 }
 
@@ -75,6 +79,7 @@ export function run(command, args, { cwd, env = process.env, quiet = false, time
     child.on('close', (code) => {
       clearTimeout(timer);
       if (pid !== undefined) groups.delete(pid);
+      if (leaving !== undefined && groups.size === 0) process.exit(leaving);
       resolve({ code: timedOut ? 124 : (code ?? 128), output });
     });
   });
