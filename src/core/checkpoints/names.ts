@@ -12,7 +12,7 @@ const STEP_KEYS = ['step', 'global_step', 'globalstep', 'steps', 'iteration', 'i
 const EPOCH_KEYS = ['epoch', 'epochs', 'current_epoch'];
 
 /** `epoch-012`, `epoch=3`, `ep07`, `e12`; the word must not be the end of another one. */
-const EPOCH = /(?:^|[^a-z])(?:epoch|ep|e)[-_=. ]?(\d{1,12})(?!\d)/;
+const EPOCH = /(?:(?:^|[^a-z])(?:epoch|ep)[-_=. ]?|(?:^|[-_. ])e)(\d{1,12})(?!\d)/;
 /** `step_1000`, `global_step1000`, `iter-500`; `checkpoint-500` (Hugging Face) and `ckpt-7` (TensorFlow). */
 const STEP =
   /(?:^|[^a-z])(?:global_?step|steps?|iter(?:ation)?|it|checkpoint-|ckpt-)[-_=. ]?(\d{1,12})(?!\d)/;
@@ -68,18 +68,22 @@ function fromMetadata(
   return undefined;
 }
 
-/** `model.pth.tar` -> `model`; `weights.05-0.23.h5` keeps its numbers. */
+/** `model.pth.tar` -> `model`; `weights.05-0.23.h5` keeps its numbers, `weights.e10` its epoch. */
 function withoutExtension(name: string): string {
-  return name.replace(/(\.(?=[^.]*[a-z])[a-z0-9_]{1,12})+$/i, '');
+  return name.replace(/(\.(?:safetensors|pth?|ckpt|tar|bin|h5|hdf5|keras|np[yz]|msgpack|json))+$/i, '');
 }
+
+const WORD_AND_NUMBER = /(?<=^(?:model|checkpoint|ckpt|weights|net|params|state|snapshot))\d{1,9}$/;
 
 function bareNumber(text: string): number | undefined {
   const plain = text
     .replace(/\d+-of-\d+/g, ' ')
     .replace(/\d{4}-\d{1,2}-\d{1,2}|(?:19|20)\d{6}(?=\D|$)/g, ' ')
     .replace(/\d+\.\d+/g, ' ');
+  const attached = WORD_AND_NUMBER.exec(plain);
+  if (attached !== null) return Number(attached[0]);
   let last: number | undefined;
-  for (const found of plain.matchAll(/(?<![a-z0-9.])\d{1,9}(?![a-z0-9.])|(?<=^[a-z]+)\d{1,9}$/g)) {
+  for (const found of plain.matchAll(/(?<![a-z0-9])\d{1,9}(?![a-z0-9])/g)) {
     if (!NOT_A_POSITION.test(plain.slice(0, found.index))) last = Number(found[0]);
   }
   return last;
