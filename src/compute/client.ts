@@ -21,6 +21,8 @@ export type LogLevel = Extract<FromCompute, { kind: 'log' }>['level'];
 export interface JobHooks {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PassProgress) => void;
+  /** With the process's id, as soon as it is ready. */
+  readonly onStart?: (pid: number) => void;
   /** The job's log, and what tfjs or a task module prints. */
   readonly onLog?: (level: LogLevel, text: string) => void;
   /** The compute bundle. By default `compute.mjs` beside this bundle, or in `dist/` when running from source. */
@@ -64,6 +66,7 @@ export async function runJob<J extends JobName>(
           const message = parseFromCompute(raw);
           switch (message.kind) {
             case 'ready':
+              hooks.onStart?.(message.pid);
               send(child, { kind: 'start', job, request } as ToCompute);
               break;
             case 'progress':

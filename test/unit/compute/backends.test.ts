@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { listDevices, selectBackend } from '../../../src/compute/backends/select.ts';
+import { selfTest } from '../../../src/compute/backends/self-test.ts';
+import { tf } from '../../../src/compute/tf.ts';
+import type { TensorInfo } from '../../../src/compute/tf.ts';
+import { TwaError } from '../../../src/core/errors.ts';
+import { temporaryDirectory, writeText } from './helpers.ts';
+
+/** Runs `work` while a wasm kernel gives zeros of the right shape, as a silently wrong backend would. */
+async function withBrokenKernel(kernelName: string, work: () => Promise<void>): Promise<void> {
+  const kernel = tf.getKernel(kernelName, 'wasm');
+  tf.unregisterKernel(kernelName, 'wasm');
+  tf.registerKernel({ ...kernel, kernelFunc: (call) => tf.zeros((kernel.kernelFunc(call) as TensorInfo).shape) });
+  try {
+    await work();
+  } finally {
+    tf.unregisterKernel(kernelName, 'wasm');
+    tf.registerKernel(kernel);
+  }
+}
+
+test('auto takes wasm where nothing is installed, and says why not the others', async () => {
+  const { name, label, passedOver } = await selectBackend('auto', [temporaryDirectory()]);
+  assert.equal(name, 'wasm');
+  assert.equal(tf.getBackend(), 'wasm');
+  assert.match(label, /^wasm \(1 thread, SIMD\)$/);
+  assert.deepEqual(
+    passedOver.map((device) => [device.name, device.usable]),
+    [
+      ['tensorflow', false],
+      ['webgpu', false],
+    ],
+  );
+  assert.match(passedOver[0]!.reason!, /npm install @tensorflow\/tfjs-node/);
+});
+
+test('every backend is listed, the usable ones with the time of their self-test', async () => {
+  const { chosen, devices } = await listDevices([temporaryDirectory()]);
+  assert.equal(chosen, 'wasm');
+  assert.deepEqual(
+    devices.map((device) => [device.name, device.usable, device.reason === undefined, device.selfTestMs !== undefined]),
+    [
+      ['tensorflow', false, false, false],
+      ['webgpu', false, false, false],
+      ['wasm', true, true, true],
+      ['cpu', true, true, true],
+    ],
+  );
+});
+
+test('the self-test leaves no tensor behind', async () => {
+  await selectBackend('wasm', []);
+  const before = tf.memory().numTensors;
+  await selfTest();
+  assert.equal(tf.memory().numTensors, before);
+});
+
+for (const [kernel, operation] of [
+  ['Conv2DBackpropFilter', 'conv2d'],
+  ['Conv2DBackpropInput', 'conv2d'],
+  ['MaxPoolGrad', 'maxPool'],
+  ['UnsortedSegmentSum', 'gather'],
+  ['DepthwiseConv2dNativeBackpropInput', 'depthwiseConv2d'],
+] as const) {
+  test(`a wrong ${kernel} is found out`, async () => {
+    await selectBackend('wasm', []);
+    await withBrokenKernel(kernel, async () => {
+      await assert.rejects(selfTest(), new RegExp(`wrong gradient of ${operation}`));
+      await assert.rejects(
+        selectBackend('auto', [temporaryDirectory()]),
+        (error) =>
+          error instanceof TwaError &&
+          error.code === 'no-backend' &&
+          error.details.some((detail) => detail.startsWith('wasm: Self-test failed: wrong gradient of')),
+      );
+    });
+  });
+}
+
+test('an optional package that does not load is named with its place', async () => {
+  const root = temporaryDirectory();
+  const folder = path.join(root, 'node_modules/@tensorflow/tfjs-node');
+  writeText(path.join(folder, 'index.js'), "throw new Error('libtensorflow.so.2: cannot open shared object file');");
+  writeFileSync(path.join(folder, 'package.json'), '{"name": "@tensorflow/tfjs-node", "version": "4.22.0"}');
+  await assert.rejects(selectBackend('tensorflow', [root]), (error) => {
+    assert.ok(error instanceof TwaError);
+    assert.equal(error.code, 'no-backend');
+    assert.ok(error.message.includes(folder), error.message);
+    assert.match(error.message, /libtensorflow\.so\.2: cannot open/);
+    return true;
+  });
+});
+
+test('a software WebGPU adapter is never taken', async () => {
+  const root = temporaryDirectory();
+  const folder = path.join(root, 'node_modules/webgpu');
+  const adapter = '{ info: { description: "SwiftShader Device (LLVM 16)", architecture: "swiftshader" } }';
+  writeText(
+    path.join(folder, 'index.js'),
+    `export const create = () => ({ requestAdapter: async () => (${adapter}) });`,
+  );
+  writeText(path.join(folder, 'package.json'), '{"name": "webgpu", "type": "module", "main": "index.js"}');
+  await assert.rejects(selectBackend('webgpu', [root]), /SwiftShader.*slower than wasm/);
+});
