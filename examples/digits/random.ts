@@ -12,7 +12,7 @@ export function seededRandom(seed: number): () => number {
 }
 
 /** Fisher-Yates, in place. */
-export function shuffle<T>(values: T[], random: () => number): void {
+export function shuffle(values: number[], random: () => number): void {
   for (let i = values.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
     [values[i], values[j]] = [values[j]!, values[i]!];

@@ -74,11 +74,11 @@ function makeBatch(examples: Examples, indices: readonly number[], random?: () =
   };
 }
 
-const crossEntropy = (targets: tf.Tensor2D, logits: tf.Tensor2D) =>
-  tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), -1))) as tf.Scalar;
+const crossEntropy = (targets: tf.Tensor2D, logits: tf.Tensor2D): tf.Scalar =>
+  tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), -1)));
 
-const accuracyOf = (targets: tf.Tensor2D, logits: tf.Tensor2D) =>
-  tf.mean(tf.cast(tf.equal(tf.argMax(targets, -1), tf.argMax(logits, -1)), 'float32')) as tf.Scalar;
+const accuracyOf = (targets: tf.Tensor2D, logits: tf.Tensor2D): tf.Scalar =>
+  tf.mean(tf.cast(tf.equal(tf.argMax(targets, -1), tf.argMax(logits, -1)), 'float32'));
 
 function evaluate(model: LayersModel, examples: Examples): { loss: number; accuracy: number } {
   return tf.tidy(() => {
@@ -96,7 +96,7 @@ async function saveLayersModel(model: LayersModel, directory: string, metadata: 
   await model.save(
     tf.io.withSaveHandler((artifacts) => {
       mkdirSync(directory);
-      const data = tf.io.concatenateArrayBuffers([artifacts.weightData].flat() as ArrayBuffer[]);
+      const data = tf.io.CompositeArrayBuffer.join(artifacts.weightData);
       writeFileSync(path.join(directory, 'weights.bin'), new Uint8Array(data));
       const weightsManifest = [{ paths: ['weights.bin'], weights: artifacts.weightSpecs }];
       const { modelTopology, format, generatedBy, convertedBy } = artifacts;
@@ -151,7 +151,7 @@ const train = loadExamples('train');
 const validation = loadExamples('validation');
 const model = digitsModel(seed);
 const optimizer = tf.train.momentum(learningRate, 0.9);
-const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+const variables = model.trainableWeights.map((weight) => tf.engine().registeredVariables[weight.name]!);
 const csv = path.join(run, 'metrics.csv');
 writeFileSync(csv, 'epoch,step,train/loss,train/accuracy,val/loss,val/accuracy\n');
 
@@ -171,7 +171,7 @@ for (let epoch = 1; epoch <= epochs; epoch++) {
         batchAccuracy = accuracyOf(targets, logits).dataSync()[0]!;
         return crossEntropy(targets, logits);
       }, variables);
-      optimizer.applyGradients(grads);
+      optimizer.applyGradients(Object.entries(grads).map(([name, tensor]) => ({ name, tensor })));
       return [value.dataSync()[0]!, batchAccuracy] as const;
     });
     step++;
