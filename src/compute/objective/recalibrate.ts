@@ -22,9 +22,6 @@ import type { ModelWeight } from './model.ts';
  */
 export const RECALIBRATION_EXAMPLES = 8192;
 
-/** Smallest batch worth normalising by, unless there is nothing else: a shorter last one is left out. */
-const SMALLEST_BATCH = 16;
-
 /**
  * The weights of the mix must be in the model. Running statistics in the model are left in disorder. A layer that is
  * used several times in one pass gets the statistics of its last use.
@@ -52,9 +49,7 @@ export async function recalibrate(
   try {
     // Without memory, and from zero, the "moving average" after a batch is that batch's statistic, bit for bit.
     for (const { norm } of layers) norm.momentum = 0;
-    for (let start = 0; start < examples.length; start += task.batchSize) {
-      const indices = examples.subarray(start, start + task.batchSize);
-      if (start > 0 && indices.length < Math.min(SMALLEST_BATCH, task.batchSize)) break;
+    for (const indices of evenly(examples, task.batchSize)) {
       throwIfAborted(signal);
       for (const { mean, variance } of layers) {
         reset(mean);
@@ -78,6 +73,13 @@ export async function recalibrate(
     { name: norm.mean, values: moments.mean },
     { name: norm.variance, values: moments.variance },
   ]);
+}
+
+/** About `size` each and nearly alike: a last batch of two or three would be normalised by statistics of nothing. */
+function* evenly(examples: Int32Array, size: number): Generator<Int32Array> {
+  const count = Math.max(1, Math.round(examples.length / size));
+  const start = (batch: number): number => Math.floor((batch * examples.length) / count);
+  for (let batch = 0; batch < count; batch++) yield examples.subarray(start(batch), start(batch + 1));
 }
 
 function reset({ variable }: ModelWeight): void {

@@ -123,6 +123,8 @@ export function writeTask(
         targets: source(`${width}-${width + targetWidth - 1}`, targets.shape.slice(1)),
         splits: 'splits.json',
       },
+      output: 'logits',
+      loss: 'softmaxCrossEntropy',
       metric: 'accuracy',
       ...more,
     }),

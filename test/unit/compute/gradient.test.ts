@@ -1,0 +1,107 @@
+/**
+ * dL/da through the real chain (checkpoint files, stack, tfjs model, gradient kernels, projection) against central
+ * differences of an independent float64 implementation of the network: test/fixtures/compute/make_references.py.
+ */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { before, test } from 'node:test';
+import { selectBackend } from '../../../src/compute/backends/select.ts';
+import { tf } from '../../../src/compute/tf.ts';
+import type { BackendName } from '../../../src/compute/protocol.ts';
+import { loadTask } from '../../../src/core/task/load.ts';
+import {
+  openObjective,
+  readFixture,
+  relativeError,
+  saveLayersModel,
+  temporaryDirectory,
+  writeSafetensors,
+  writeTask,
+} from './helpers.ts';
+import type { Values } from './helpers.ts';
+
+interface Reference {
+  readonly checkpoints: readonly Readonly<Record<string, Values>>[];
+  readonly inputs: Values;
+  readonly targets: Values;
+  readonly coefficients: readonly number[];
+  readonly loss: number;
+  readonly centralDifferences: readonly number[];
+}
+
+const reference = readFixture('conv-bn.json') as Reference;
+const directory = temporaryDirectory();
+const checkpoints: string[] = [];
+let task = '';
+
+before(async () => {
+  await selectBackend('cpu', []);
+  const { layers } = tf;
+  const model = tf.sequential({
+    layers: [
+      layers.conv2d({ name: 'conv_a', inputShape: [5, 6, 2], filters: 4, kernelSize: 3, padding: 'same' }),
+      layers.batchNormalization({ name: 'norm_a' }),
+      layers.activation({ activation: 'tanh' }),
+      layers.conv2d({ name: 'conv_b', filters: 6, kernelSize: 3, strides: 2, padding: 'same', useBias: false }),
+      layers.batchNormalization({ name: 'norm_b' }),
+      layers.activation({ activation: 'tanh' }),
+      layers.flatten(),
+      layers.dense({ name: 'dense', units: 3 }),
+    ],
+  });
+  await saveLayersModel(model, path.join(directory, 'model'));
+  model.dispose();
+  reference.checkpoints.forEach((weights, index) => {
+    const running = Object.fromEntries(
+      [4, 6].flatMap((channels, at) => {
+        const layer = at === 0 ? 'norm_a' : 'norm_b';
+        const vector = (value: number): Values => ({ shape: [channels], values: new Array(channels).fill(value) });
+        return [
+          [`${layer}/moving_mean`, vector(0)],
+          [`${layer}/moving_variance`, vector(1)],
+        ];
+      }),
+    );
+    checkpoints.push(
+      writeSafetensors(path.join(directory, `step-${index}.safetensors`), { ...weights, ...running }),
+    );
+  });
+  // Written so often that every fit split of this task is a number of copies of the same eight examples.
+  task = writeTask(
+    directory,
+    { inputs: repeat(reference.inputs, 20), targets: repeat(reference.targets, 20) },
+    { model: 'model/model.json' },
+  );
+});
+
+/** The whole data set several times, one after another. */
+function repeat({ shape, values }: Values, times: number): Values {
+  const [rows, ...rest] = shape;
+  return { shape: [rows! * times, ...rest], values: Array.from({ length: times }, () => Array.from(values)).flat() };
+}
+
+for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[]) {
+  test(`loss and dL/da on ${backend} against float64 central differences`, async (context) => {
+    await selectBackend(backend, []);
+    const { engine, objective } = await openObjective(await loadTask(task), checkpoints);
+    // One of each of the eight examples: positions in the fit split whose row in the data is 0 to 7 modulo 8.
+    const { indices } = engine.splits.fit;
+    const examples = Int32Array.from({ length: 8 }, (_, k) => indices.findIndex((index) => index % 8 === k));
+    assert.ok(examples.every((example) => example >= 0));
+    const a = Float64Array.from(reference.coefficients);
+
+    await objective.lossAndGradient(a, examples);
+    const before = tf.memory().numTensors;
+    const { loss, gradient } = await objective.lossAndGradient(a, examples);
+    assert.equal(tf.memory().numTensors, before, 'tensors are left over');
+
+    const lossError = Math.abs(loss / reference.loss - 1);
+    const gradientError = relativeError(gradient, reference.centralDifferences);
+    context.diagnostic(`relative error of the loss ${lossError.toExponential(1)}`);
+    context.diagnostic(`relative error of dL/da ${gradientError.toExponential(1)}`);
+    // float32 forward and backward through two batch normalisations; the reference is good to 1e-11.
+    assert.ok(lossError < 1e-6, `loss ${loss}, expected ${reference.loss}`);
+    assert.ok(gradientError < 1e-5, `gradient ${gradient.join()}, expected ${reference.centralDifferences.join()}`);
+    engine.dispose();
+  });
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { test } from 'node:test';
+import { requireComplete } from '../../../src/core/checkpoints/registry.ts';
+import { TwaError } from '../../../src/core/errors.ts';
+import { rowLoops } from '../../../src/compute/objective/rows.ts';
+import { centre, CheckpointStack, loadStack } from '../../../src/compute/objective/stack.ts';
+import { noise, relativeError, temporaryDirectory, writeSafetensors } from './helpers.ts';
+
+/** Lengths around the loops' block of 2048, row counts around their group of 4. */
+for (const length of [1, 2047, 2048, 5001]) {
+  for (const n of [1, 3, 4, 6, 9]) {
+    test(`combine, project and products of ${n} rows of ${length}`, () => {
+      const checkpoints = Array.from({ length: n }, (_, i) => noise(length, i + 1));
+      const rows = checkpoints.map((values) => values.slice());
+      const tensor = { mean: centre(rows), rows };
+      const a = Float64Array.from(noise(n, 50));
+      const g = noise(length, 60);
+      const column = (k: number) => checkpoints.reduce((sum, values, i) => sum + a[i]! * values[k]!, 0);
+      const dot = (left: ArrayLike<number>, right: ArrayLike<number>) =>
+        Array.from(left).reduce((sum, value, k) => sum + value * right[k]!, 0);
+
+      const mixed = new Float32Array(length);
+      rowLoops.combine(tensor, a, mixed);
+      // Centring and the result are rounded to float32 once each: 2^-24 of numbers up to n.
+      for (let k = 0; k < length; k += 97) assert.ok(Math.abs(mixed[k]! - column(k)) < 2 ** -23 * (n + 1));
+
+      const projected = new Float64Array(n).fill(0.5);
+      rowLoops.project(tensor, g, projected);
+      const expected = checkpoints.map((values) => 0.5 + dot(values, g));
+      // Rows are rounded to float32 when centred: each product is off by up to 2^-25.
+      projected.forEach((value, i) => assert.ok(Math.abs(value - expected[i]!) < 2 ** -24 * Math.sqrt(length) + 1e-9));
+
+      const products = new Float64Array((n + 1) ** 2);
+      rowLoops.products(tensor, products);
+      const vectors = [...rows, tensor.mean];
+      for (let i = 0; i <= n; i++) {
+        for (let h = i; h <= n; h++) {
+          // The same numbers summed in float64 in another order.
+          assert.ok(Math.abs(products[i * (n + 1) + h]! - dot(vectors[i]!, vectors[h]!)) < 1e-12 * length);
+        }
+      }
+    });
+  }
+}
+
+test('the Gram matrix keeps differences of a millionth between checkpoints', async () => {
+  const length = 3000;
+  const n = 5;
+  const base = noise(length, 1);
+  const checkpoints = Array.from({ length: n }, (_, i) =>
+    base.map((value, k) => value + 1e-6 * noise(length, 10 + i)[k]!),
+  );
+  const rows = checkpoints.map((values) => values.slice());
+  const stack = new CheckpointStack(
+    checkpoints.map((_, i) => `checkpoint ${i}`),
+    [{ name: 'w', shape: [length], mean: centre(rows), rows }],
+  );
+  const { centred, withMean, meanSquared } = await stack.gram(['w']);
+
+  const mean = Float64Array.from(base, (_, k) => checkpoints.reduce((sum, values) => sum + values[k]!, 0) / n);
+  const expected = new Float64Array(n * n);
+  const expectedWithMean = new Float64Array(n);
+  for (let k = 0; k < length; k++) {
+    for (let i = 0; i < n; i++) {
+      const left = checkpoints[i]![k]! - mean[k]!;
+      expectedWithMean[i] = expectedWithMean[i]! + left * mean[k]!;
+      for (let h = 0; h < n; h++) {
+        expected[i * n + h] = expected[i * n + h]! + left * (checkpoints[h]![k]! - mean[k]!);
+      }
+    }
+  }
+  // Elements of the matrix are near 1e-9. Without centring first, float64 sums of products near 1 would be off by
+  // 1e-13, a ten-thousandth of them; float32 storage of uncentred rows would lose them altogether.
+  assert.ok(relativeError(centred, expected) < 1e-9);
+  assert.ok(relativeError(withMean, expectedWithMean) < 1e-6);
+  assert.ok(Math.abs(meanSquared / mean.reduce((sum, value) => sum + value * value, 0) - 1) < 1e-12);
+});
+
+test('identical checkpoints have a Gram matrix of zeros', async () => {
+  const rows = [noise(100, 3), noise(100, 3), noise(100, 3)];
+  const stack = new CheckpointStack(['a', 'b', 'c'], [{ name: 'w', shape: [100], mean: centre(rows), rows }]);
+  const { centred } = await stack.gram(['w']);
+  assert.deepEqual([...centred], new Array(9).fill(0));
+});
+
+test('a NaN in a checkpoint is named with file, tensor and index', async () => {
+  const directory = temporaryDirectory();
+  const good = writeSafetensors(path.join(directory, 'a.safetensors'), { w: { shape: [4], values: [1, 2, 3, 4] } });
+  const bad = writeSafetensors(path.join(directory, 'b.safetensors'), { w: { shape: [4], values: [1, 2, NaN, 4] } });
+  const headers = [await requireComplete(good), await requireComplete(bad)];
+  await assert.rejects(loadStack(headers, ['w']), (error) => {
+    assert.ok(error instanceof TwaError);
+    assert.equal(error.code, 'non-finite');
+    assert.equal(error.place.path, bad);
+    assert.match(error.message, /NaN in w at index 2/);
+    return true;
+  });
+});
