@@ -5,9 +5,9 @@ export interface Terminal {
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   /** A line, or several, of the result. */
-  print(text: string): void;
+  readonly print: (text: string) => void;
   /** A line for people, never part of the result. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
   /** A bar that redraws itself on a terminal; elsewhere one line per phase and per epoch. */
   readonly progress: (progress: PassProgress) => void;
   /** What the compute process says: warnings and errors are for people, the rest is for logs. */

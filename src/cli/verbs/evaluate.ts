@@ -10,7 +10,8 @@ export const evaluate = defineVerb({
   name: 'evaluate',
   summary: 'the loss and metric of checkpoints, by a task file',
   usage: 'PATH... [--task twa.json] [options]',
-  description: `Evaluates each checkpoint on one split, with 95 % bootstrap intervals.
+  description: `Evaluates each checkpoint, as it is, on one split, with 95 % bootstrap intervals. The splits are those of
+"average" with the same --seed.
 
 JSON: {"split", "examples", "metric": {"name", "goal"}, "backend", "rows": [{"path", "step", "epoch",
 "metric", "metricInterval": {"low", "high"}, "loss", "lossInterval"}]}.
