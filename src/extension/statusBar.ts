@@ -27,7 +27,7 @@ export function showJobs(jobs: JobQueue, view: RunsView): vscode.Disposable {
     item.text = `$(beaker) TWA ${percent} %`;
     item.tooltip = `${title}\n${current.message}`;
     item.show();
-    view.say(`${title}\n${percent} % · ${current.message}`);
+    view.say([title, `${percent} %`, current.message].filter((part) => part !== '').join(' · '));
   };
   return vscode.Disposable.from(item, new vscode.Disposable(jobs.onChange(update)));
 }

@@ -68,14 +68,14 @@ describe('The Runs view', () => {
       assert.ok(typeof checkboxState === 'object');
       assert.match(checkboxState.accessibilityInformation?.label ?? '', /epoch-00\d/);
       assert.match(accessibilityInformation?.label ?? '', /epoch-00\d.*accuracy/);
-      assert.match(String(description), /val\/accuracy 0\.\d+ .*epoch \d · step \d+ · \d/);
+      assert.match(String(description), /^0\.\d+ val\/accuracy · .*epoch \d · step \d+ · \d/);
     }
   });
 
   it('checks all, the last or the best of a run, and says how many and how large', async () => {
     await call('twa.selectAll', vscode.Uri.file(directory));
     assert.deepEqual(checked(), ['epoch-001', 'epoch-002', 'epoch-003', 'epoch-004']);
-    assert.match(twa.view.description ?? '', /^4 checked, \d/);
+    assert.match(twa.view.title, /\(4 checked, \d/);
 
     answer({ input: () => Promise.resolve('2') });
     await call('twa.selectLast', vscode.Uri.file(directory));
@@ -93,7 +93,7 @@ describe('The Runs view', () => {
 
     await call('twa.selectNone');
     assert.deepEqual(checked(), []);
-    assert.equal(twa.view.description, '');
+    assert.equal(twa.view.title, 'Runs');
   });
 
   it('copies the paths of what was clicked', async () => {

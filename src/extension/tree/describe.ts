@@ -81,7 +81,8 @@ export function describeCheckpoint(entry: CheckpointEntry, look: Look): Row {
   const isBest = entry.path === best;
   const value = metric === undefined ? undefined : metricText(entry, metric);
   const parts = [
-    ...(metric === undefined || value === undefined ? [] : [`${metric.tag} ${value}`]),
+    // The number first: a narrow side bar cuts the rest off.
+    ...(metric === undefined || value === undefined ? [] : [`${value} ${metric.tag}`]),
     ...(isBest ? [l10n.t('best')] : []),
     ...position(entry),
     formatBytes(entry.bytes),
@@ -110,7 +111,7 @@ export function describeAverage(entry: CheckpointEntry, look: Look): Row {
   const metric = average?.metric;
   const parts = [
     method,
-    ...(metric === undefined ? [] : [`${metric.name} ${formatMetric(metric.value)}`]),
+    ...(metric === undefined ? [] : [`${formatMetric(metric.value)} ${metric.name}`]),
     formatBytes(entry.bytes),
     formatTime(entry.mtimeMs, now, locale),
   ];

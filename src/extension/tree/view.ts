@@ -66,9 +66,8 @@ export class RunsView implements vscode.Disposable {
     return this.#view.selection;
   }
 
-  /** What stands beside the view's title. */
-  get description(): string | undefined {
-    return this.#view.description;
+  get title(): string {
+    return this.#view.title ?? '';
   }
 
   check(checked: Checked): void {
@@ -100,11 +99,14 @@ export class RunsView implements vscode.Disposable {
     this.#describe();
   }
 
+  /** In the title, not in a line of its own: that would move the rows away under the pointer at the first check. */
   #describe(): void {
     const entries = this.checkedRuns.flatMap((run) => run.entries);
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    // VS Code keeps what it was given last: only a text it knows not to show takes the old one away.
-    this.#view.description =
-      entries.length === 0 ? '' : l10n.t('{0} checked, {1}', entries.length, formatBytes(bytes));
+    // Not the view's description: that is not shown where the view is alone in its container.
+    this.#view.title =
+      entries.length === 0
+        ? l10n.t('Runs')
+        : l10n.t('Runs ({0} checked, {1})', entries.length, formatBytes(bytes));
   }
 }

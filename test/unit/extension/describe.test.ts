@@ -23,7 +23,7 @@ const entry = checkpoint('/w/a/epoch-7.safetensors', {
 test('a checkpoint shows metric, epoch, step, size and time', () => {
   const row = describeCheckpoint(entry, look);
   assert.equal(row.label, 'epoch-7.safetensors');
-  assert.equal(row.description, 'val_loss 0.2500 · epoch 7 · step 700 · 1.5 KB · 12:05');
+  assert.equal(row.description, '0.2500 val_loss · epoch 7 · step 700 · 1.5 KB · 12:05');
   assert.deepEqual(row.checkbox, { checked: false, label: 'Checkpoint epoch-7.safetensors for averaging' });
   assert.equal(row.viewItem, 'checkpoint');
   assert.match(row.tooltip, /\| val\\_loss \| 0.2500 \| ↓ \|/);
@@ -33,7 +33,7 @@ test('a checkpoint shows metric, epoch, step, size and time', () => {
 
 test('the best one says so in words, not only by its colour', () => {
   const row = describeCheckpoint(entry, { ...look, best: entry.path, checked: new Set([entry.path]) });
-  assert.match(row.description, /^val_loss 0.2500 · best · /);
+  assert.match(row.description, /^0.2500 val_loss · best · /);
   assert.match(row.spoken, /best/);
   assert.equal(row.checkbox?.checked, true);
 });
@@ -66,7 +66,7 @@ test('an average shows its method and its metric on the report split', () => {
     },
   });
   const row = describeAverage(average, look);
-  assert.equal(row.description, 'TWA · accuracy 0.9877 · 1.0 KB · 12:05');
+  assert.equal(row.description, 'TWA · 0.9877 accuracy · 1.0 KB · 12:05');
   assert.equal(row.viewItem, 'average');
   assert.equal(row.icon.id, 'star-full');
   assert.equal(row.checkbox, undefined);
