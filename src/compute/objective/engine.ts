@@ -13,7 +13,7 @@ import type { Dataset } from './dataset.ts';
 import { architectureFile, layersTaskModel, readLayersModel } from './layers-model.ts';
 import { declaredLoss, declaredMetric, declaredMetrics } from './losses.ts';
 import { requireMatch } from './match.ts';
-import type { TaskModel } from './model.ts';
+import type { TaskModel, Tensors } from './model.ts';
 import { withSeed } from './random.ts';
 import { loadTaskModule } from './task-module.ts';
 import type { TaskContext, TaskModule } from './task-module.ts';
@@ -113,7 +113,7 @@ export class TaskEngine {
 
   /** A forward pass in training mode, for its effect on running statistics. Inside tf.tidy. */
   forward(batch: unknown): void {
-    if (isBatch(batch)) this.model.apply(batch.xs, true);
+    if (isBatch(batch)) this.#apply(batch.xs, true);
     else this.#loss(batch, true);
   }
 
@@ -160,10 +160,23 @@ export class TaskEngine {
     this.model.dispose();
   }
 
+  #apply(inputs: Tensors, training: boolean): Tensor {
+    try {
+      return this.model.apply(inputs, training);
+    } catch (error) {
+      if (error instanceof TwaError) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new TwaError('bad-task', `${this.task.path}: the model does not take this data: ${message}`, {
+        place: { path: this.task.path },
+        cause: error,
+      });
+    }
+  }
+
   #loss(batch: unknown, training: boolean, outputs?: Tensor): Tensor {
     if (this.#module?.has('loss') !== true) {
       const { xs, ys } = this.#requireBatch(batch);
-      return declaredLoss(this.task, outputs ?? this.model.apply(xs, training), ys);
+      return declaredLoss(this.task, outputs ?? this.#apply(xs, training), ys);
     }
     const value = this.#module.call('loss', this.model.handle, batch, { ...this.#context, training });
     return this.#requireTensor(value, 'loss()');
@@ -172,7 +185,7 @@ export class TaskEngine {
   #score(batch: unknown): BatchScores {
     const declared = this.#module?.has('loss') !== true || !this.#module.has('metrics');
     // One forward pass serves both declarations.
-    const outputs = declared ? this.model.apply(this.#requireBatch(batch).xs, false) : undefined;
+    const outputs = declared ? this.#apply(this.#requireBatch(batch).xs, false) : undefined;
     const loss = this.#loss(batch, false, outputs);
     if (this.#module?.has('metrics') === true) {
       const given = this.#module.call('metrics', this.model.handle, batch, {

@@ -68,8 +68,7 @@ export function layersTaskModel(model: LayersModel): TaskModel {
   const normLayers = batchNormalizations(model);
   const running = new Set(normLayers.flatMap((layer) => [layer.movingMean, layer.movingVariance]));
   const weights = (model.weights as unknown as LayerWeight[]).map((weight): ModelWeight => {
-    if (running.has(weight))
-      return { name: weight.originalName, variable: weight.read(), role: 'running' };
+    if (running.has(weight)) return { name: weight.originalName, variable: weight.read(), role: 'running' };
     // Frozen layers take part as well: if the checkpoints differ there, so does the loss.
     weight.trainable = true;
     return { name: weight.originalName, variable: weight.read(), role: 'parameter' };

@@ -14,8 +14,9 @@ import type {
   SplitSizes,
   WeightPoint,
 } from '../../core/averaging/types.ts';
-import { throwIfAborted } from '../../core/errors.ts';
+import { throwIfAborted, TwaError } from '../../core/errors.ts';
 import { tf } from '../tf.ts';
+import type { Variable } from '../tf.ts';
 import { disposeBatch } from './dataset.ts';
 import type { TaskEngine } from './engine.ts';
 import type { ModelWeight } from './model.ts';
@@ -90,7 +91,7 @@ export class TfjsObjective implements Objective {
       this.#write([...this.#parameters, ...this.#others], coefficients);
       const variables = this.#parameters.map(({ variable }) => variable);
       const { value, grads } = await withSeed(this.#engine.seed, `step ${this.#steps++}`, () =>
-        tf.tidy(() => tf.variableGrads(() => this.#engine.trainingLoss(batch), variables)),
+        tf.tidy(() => this.#differentiate(batch, variables)),
       );
       try {
         const gradient = new Float64Array(this.#stack.n);
@@ -165,6 +166,21 @@ export class TfjsObjective implements Objective {
   dispose(): Promise<void> {
     this.#recalibrations.clear();
     return Promise.resolve();
+  }
+
+  #differentiate(batch: unknown, variables: Variable[]): ReturnType<typeof tf.variableGrads> {
+    try {
+      return tf.variableGrads(() => this.#engine.trainingLoss(batch), variables);
+    } catch (error) {
+      if (error instanceof TwaError) throw error;
+      // An operation without a gradient, say, or a loss that does not depend on the weights.
+      const message = error instanceof Error ? error.message : String(error);
+      const { path } = this.#engine.task;
+      throw new TwaError('bad-task', `${path}: the loss has no gradient in TensorFlow.js: ${message}`, {
+        place: { path },
+        cause: error,
+      });
+    }
   }
 
   /** Always the same ones: the whole training split, or a random part of a large one. */

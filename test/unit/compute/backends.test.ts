@@ -7,13 +7,16 @@ import { selfTest } from '../../../src/compute/backends/self-test.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { TensorInfo } from '../../../src/compute/tf.ts';
 import { TwaError } from '../../../src/core/errors.ts';
-import { temporaryDirectory, writeText } from './helpers.ts';
+import { temporaryDirectory, writeText } from './files.ts';
 
 /** Runs `work` while a wasm kernel gives zeros of the right shape, as a silently wrong backend would. */
 async function withBrokenKernel(kernelName: string, work: () => Promise<void>): Promise<void> {
   const kernel = tf.getKernel(kernelName, 'wasm');
   tf.unregisterKernel(kernelName, 'wasm');
-  tf.registerKernel({ ...kernel, kernelFunc: (call) => tf.zeros((kernel.kernelFunc(call) as TensorInfo).shape) });
+  tf.registerKernel({
+    ...kernel,
+    kernelFunc: (call) => tf.zeros((kernel.kernelFunc(call) as TensorInfo).shape),
+  });
   try {
     await work();
   } finally {
@@ -41,7 +44,12 @@ test('every backend is listed, the usable ones with the time of their self-test'
   const { chosen, devices } = await listDevices([temporaryDirectory()]);
   assert.equal(chosen, 'wasm');
   assert.deepEqual(
-    devices.map((device) => [device.name, device.usable, device.reason === undefined, device.selfTestMs !== undefined]),
+    devices.map((device) => [
+      device.name,
+      device.usable,
+      device.reason === undefined,
+      device.selfTestMs !== undefined,
+    ]),
     [
       ['tensorflow', false, false, false],
       ['webgpu', false, false, false],
@@ -83,7 +91,10 @@ for (const [kernel, operation] of [
 test('an optional package that does not load is named with its place', async () => {
   const root = temporaryDirectory();
   const folder = path.join(root, 'node_modules/@tensorflow/tfjs-node');
-  writeText(path.join(folder, 'index.js'), "throw new Error('libtensorflow.so.2: cannot open shared object file');");
+  writeText(
+    path.join(folder, 'index.js'),
+    "throw new Error('libtensorflow.so.2: cannot open shared object file');",
+  );
   writeFileSync(path.join(folder, 'package.json'), '{"name": "@tensorflow/tfjs-node", "version": "4.22.0"}');
   await assert.rejects(selectBackend('tensorflow', [root]), (error) => {
     assert.ok(error instanceof TwaError);

@@ -9,16 +9,9 @@ import { selectBackend } from '../../../src/compute/backends/select.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { BackendName } from '../../../src/compute/protocol.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
-import {
-  openObjective,
-  readFixture,
-  relativeError,
-  saveLayersModel,
-  temporaryDirectory,
-  writeSafetensors,
-  writeTask,
-} from './helpers.ts';
-import type { Values } from './helpers.ts';
+import { temporaryDirectory, writeSafetensors, writeTask } from './files.ts';
+import type { Values } from './files.ts';
+import { openObjective, readFixture, relativeError, saveLayersModel } from './helpers.ts';
 
 interface Reference {
   readonly checkpoints: readonly Readonly<Record<string, Values>>[];
@@ -42,7 +35,14 @@ before(async () => {
       layers.conv2d({ name: 'conv_a', inputShape: [5, 6, 2], filters: 4, kernelSize: 3, padding: 'same' }),
       layers.batchNormalization({ name: 'norm_a' }),
       layers.activation({ activation: 'tanh' }),
-      layers.conv2d({ name: 'conv_b', filters: 6, kernelSize: 3, strides: 2, padding: 'same', useBias: false }),
+      layers.conv2d({
+        name: 'conv_b',
+        filters: 6,
+        kernelSize: 3,
+        strides: 2,
+        padding: 'same',
+        useBias: false,
+      }),
       layers.batchNormalization({ name: 'norm_b' }),
       layers.activation({ activation: 'tanh' }),
       layers.flatten(),
@@ -55,7 +55,10 @@ before(async () => {
     const running = Object.fromEntries(
       [4, 6].flatMap((channels, at) => {
         const layer = at === 0 ? 'norm_a' : 'norm_b';
-        const vector = (value: number): Values => ({ shape: [channels], values: new Array(channels).fill(value) });
+        const vector = (value: number): Values => ({
+          shape: [channels],
+          values: new Array(channels).fill(value),
+        });
         return [
           [`${layer}/moving_mean`, vector(0)],
           [`${layer}/moving_variance`, vector(1)],
@@ -77,7 +80,10 @@ before(async () => {
 /** The whole data set several times, one after another. */
 function repeat({ shape, values }: Values, times: number): Values {
   const [rows, ...rest] = shape;
-  return { shape: [rows! * times, ...rest], values: Array.from({ length: times }, () => Array.from(values)).flat() };
+  return {
+    shape: [rows! * times, ...rest],
+    values: Array.from({ length: times }, () => Array.from(values)).flat(),
+  };
 }
 
 for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[]) {
@@ -101,7 +107,10 @@ for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[])
     context.diagnostic(`relative error of dL/da ${gradientError.toExponential(1)}`);
     // float32 forward and backward through two batch normalisations; the reference is good to 1e-11.
     assert.ok(lossError < 1e-6, `loss ${loss}, expected ${reference.loss}`);
-    assert.ok(gradientError < 1e-5, `gradient ${gradient.join()}, expected ${reference.centralDifferences.join()}`);
+    assert.ok(
+      gradientError < 1e-5,
+      `gradient ${gradient.join()}, expected ${reference.centralDifferences.join()}`,
+    );
     engine.dispose();
   });
 }

@@ -23,7 +23,10 @@ function assertClose(found: Tensor, expected: readonly number[]): void {
   const values = [...found.dataSync()];
   assert.deepEqual(found.shape, [expected.length]);
   expected.forEach((value, index) =>
-    assert.ok(Math.abs(values[index]! - value) < 1e-6 * (1 + Math.abs(value)), `${values.join()} for ${expected.join()}`),
+    assert.ok(
+      Math.abs(values[index]! - value) < 1e-6 * (1 + Math.abs(value)),
+      `${values.join()} for ${expected.join()}`,
+    ),
   );
 }
 
@@ -38,12 +41,7 @@ describe('losses', () => {
     assertClose(
       loss(
         {},
-        [
-          [0, 0],
-          [log(3), 0],
-          [1000, 0],
-          [0, 0, 0].slice(1),
-        ],
+        [[0, 0], [log(3), 0], [1000, 0], [0, 0, 0].slice(1)],
         [
           [1, 0],
           [0, 1],

@@ -7,16 +7,8 @@ import type { LayersModel, Tensor } from '../../../src/compute/tf.ts';
 import type { BufferMode } from '../../../src/core/averaging/types.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
-import {
-  fillModel,
-  noise,
-  openObjective,
-  relativeError,
-  saveLayersModel,
-  temporaryDirectory,
-  writeSafetensors,
-  writeTask,
-} from './helpers.ts';
+import { noise, temporaryDirectory, writeSafetensors, writeTask } from './files.ts';
+import { fillModel, openObjective, relativeError, saveLayersModel } from './helpers.ts';
 
 const ROWS = 80;
 const CLASSES = 3;
@@ -77,7 +69,11 @@ test('a checkpoint evaluates to what its model predicts, example by example', as
     for (const split of ['fit', 'stop', 'report'] as const) {
       const part = engine.splits[split];
       const rows = Array.from(part.indices, (k) => SPLIT_START[part.from] + k);
-      const { loss, metrics, weights } = await objective.evaluate({ kind: 'checkpoint', index }, split, 'recalibrate');
+      const { loss, metrics, weights } = await objective.evaluate(
+        { kind: 'checkpoint', index },
+        split,
+        'recalibrate',
+      );
       // float32 on both sides, once by way of mean and difference.
       assert.ok(relativeError(loss, directLoss(rows)) < 1e-5);
       assert.equal(weights.length, rows.length);
@@ -102,7 +98,9 @@ for (const [buffers, running] of [
       model.weights.map((weight, t) => {
         const { originalName } = weight as unknown as { originalName: string };
         const mix = originalName.includes('moving') ? running : a;
-        const values = weights[0]![t]!.map((_, k) => mix.reduce((sum, share, i) => sum + share * weights[i]![t]![k]!, 0));
+        const values = weights[0]![t]!.map((_, k) =>
+          mix.reduce((sum, share, i) => sum + share * weights[i]![t]![k]!, 0),
+        );
         return tf.tensor(values, weight.shape as number[]);
       }),
     );
@@ -166,7 +164,10 @@ test('a cancelled signal stops every operation', async () => {
   const isCancelled = { code: 'cancelled' };
   await assert.rejects(objective.gram(signal), isCancelled);
   await assert.rejects(objective.lossAndGradient(a, Int32Array.of(0), signal), isCancelled);
-  await assert.rejects(objective.evaluate({ kind: 'mix', coefficients: a }, 'stop', 'recalibrate', signal), isCancelled);
+  await assert.rejects(
+    objective.evaluate({ kind: 'mix', coefficients: a }, 'stop', 'recalibrate', signal),
+    isCancelled,
+  );
   await assert.rejects(objective.recalibrate(a, signal), isCancelled);
   engine.dispose();
 });

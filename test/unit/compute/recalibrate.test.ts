@@ -7,7 +7,8 @@ import { Moments, recalibrate } from '../../../src/compute/objective/recalibrate
 import { tf } from '../../../src/compute/tf.ts';
 import type { LayersModel } from '../../../src/compute/tf.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
-import { fillModel, noise, openObjective, saveLayersModel, temporaryDirectory, writeTask } from './helpers.ts';
+import { noise, temporaryDirectory, writeTask } from './files.ts';
+import { fillModel, openObjective, saveLayersModel } from './helpers.ts';
 
 const ROWS = 100;
 const TRAIN = 60;
@@ -20,7 +21,10 @@ let checkpoint = '';
 let model: LayersModel;
 
 // Columns with different means, and drifting from row to row so that batches differ.
-const features = Float32Array.from(noise(ROWS * WIDTH, 5), (value, k) => value + (k % WIDTH) + k / (ROWS * WIDTH));
+const features = Float32Array.from(
+  noise(ROWS * WIDTH, 5),
+  (value, k) => value + (k % WIDTH) + k / (ROWS * WIDTH),
+);
 const targets = Float32Array.from(noise(ROWS, 6));
 
 before(async () => {
@@ -55,7 +59,9 @@ function moments(rows: readonly (readonly number[])[]): { mean: number[]; varian
 }
 
 function weight(name: string): Float32Array {
-  const found = model.weights.find((one) => (one as unknown as { originalName: string }).originalName === name);
+  const found = model.weights.find(
+    (one) => (one as unknown as { originalName: string }).originalName === name,
+  );
   return found!.read().dataSync<'float32'>();
 }
 
@@ -67,7 +73,9 @@ function hidden(batch: readonly (readonly number[])[]): number[][] {
   const kernel = weight('dense/kernel');
   const bias = weight('dense/bias');
   return batch.map((row) => {
-    const normal = row.map((x, c) => ((x - mean[c]!) / Math.sqrt(variance[c]! + EPSILON)) * gamma[c]! + beta[c]!);
+    const normal = row.map(
+      (x, c) => ((x - mean[c]!) / Math.sqrt(variance[c]! + EPSILON)) * gamma[c]! + beta[c]!,
+    );
     return Array.from({ length: UNITS }, (_, u) =>
       Math.tanh(normal.reduce((sum, x, c) => sum + x * kernel[c * UNITS + u]!, bias[u]!)),
     );
@@ -89,7 +97,9 @@ test('statistics over a pass are those of all its examples, as a float64 pass fi
   const order = Int32Array.from({ length: TRAIN }, (_, k) => (k * 7) % TRAIN);
 
   const momenta = engine.model.norms.map((norm) => norm.momentum);
-  engine.model.weights.forEach(({ variable }, index) => variable.assign(model.weights[index]!.read() as never));
+  engine.model.weights.forEach(({ variable }, index) =>
+    variable.assign(model.weights[index]!.read() as never),
+  );
   const tensors = tf.memory().numTensors;
   const found = new Map((await recalibrate(engine, order)).map(({ name, values }) => [name, values]));
   assert.equal(tf.memory().numTensors, tensors);

@@ -5,7 +5,8 @@ import { requireComplete } from '../../../src/core/checkpoints/registry.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { rowLoops } from '../../../src/compute/objective/rows.ts';
 import { centre, CheckpointStack, loadStack } from '../../../src/compute/objective/stack.ts';
-import { noise, relativeError, temporaryDirectory, writeSafetensors } from './helpers.ts';
+import { noise, temporaryDirectory, writeSafetensors } from './files.ts';
+import { relativeError } from './helpers.ts';
 
 /** Lengths around the loops' block of 2048, row counts around their group of 4. */
 for (const length of [1, 2047, 2048, 5001]) {
@@ -29,7 +30,9 @@ for (const length of [1, 2047, 2048, 5001]) {
       rowLoops.project(tensor, g, projected);
       const expected = checkpoints.map((values) => 0.5 + dot(values, g));
       // Rows are rounded to float32 when centred: each product is off by up to 2^-25.
-      projected.forEach((value, i) => assert.ok(Math.abs(value - expected[i]!) < 2 ** -24 * Math.sqrt(length) + 1e-9));
+      projected.forEach((value, i) =>
+        assert.ok(Math.abs(value - expected[i]!) < 2 ** -24 * Math.sqrt(length) + 1e-9),
+      );
 
       const products = new Float64Array((n + 1) ** 2);
       rowLoops.products(tensor, products);
@@ -58,7 +61,10 @@ test('the Gram matrix keeps differences of a millionth between checkpoints', asy
   );
   const { centred, withMean, meanSquared } = await stack.gram(['w']);
 
-  const mean = Float64Array.from(base, (_, k) => checkpoints.reduce((sum, values) => sum + values[k]!, 0) / n);
+  const mean = Float64Array.from(
+    base,
+    (_, k) => checkpoints.reduce((sum, values) => sum + values[k]!, 0) / n,
+  );
   const expected = new Float64Array(n * n);
   const expectedWithMean = new Float64Array(n);
   for (let k = 0; k < length; k++) {
@@ -86,8 +92,12 @@ test('identical checkpoints have a Gram matrix of zeros', async () => {
 
 test('a NaN in a checkpoint is named with file, tensor and index', async () => {
   const directory = temporaryDirectory();
-  const good = writeSafetensors(path.join(directory, 'a.safetensors'), { w: { shape: [4], values: [1, 2, 3, 4] } });
-  const bad = writeSafetensors(path.join(directory, 'b.safetensors'), { w: { shape: [4], values: [1, 2, NaN, 4] } });
+  const good = writeSafetensors(path.join(directory, 'a.safetensors'), {
+    w: { shape: [4], values: [1, 2, 3, 4] },
+  });
+  const bad = writeSafetensors(path.join(directory, 'b.safetensors'), {
+    w: { shape: [4], values: [1, 2, NaN, 4] },
+  });
   const headers = [await requireComplete(good), await requireComplete(bad)];
   await assert.rejects(loadStack(headers, ['w']), (error) => {
     assert.ok(error instanceof TwaError);

@@ -6,7 +6,8 @@ import { selectBackend } from '../../../src/compute/backends/select.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
-import { noise, openObjective, temporaryDirectory, writeSafetensors, writeText } from './helpers.ts';
+import { noise, temporaryDirectory, writeSafetensors, writeText } from './files.ts';
+import { openObjective } from './helpers.ts';
 
 const directory = temporaryDirectory();
 const checkpoints: string[] = [];
@@ -52,7 +53,10 @@ async function open(source: string, more: Readonly<Record<string, unknown>> = {}
       ...more,
     }),
   );
-  return { ...(await openObjective(await loadTask(task), checkpoints)), file: path.join(directory, `${name}.mjs`) };
+  return {
+    ...(await openObjective(await loadTask(task), checkpoints)),
+    file: path.join(directory, `${name}.mjs`),
+  };
 }
 
 const uniform = Float64Array.of(0.5, 0.5);
@@ -130,10 +134,13 @@ export const metrics = (model, { xs, ys }, { tf }) => ({
   });
 
   test('scalars stand for their batch', async () => {
-    const { loss, metrics, weights } = await stop(`${declared}
-export const metrics = (model, { xs, ys }, { tf }) => ({ bias: tf.mean(tf.sub(model.apply(xs), ys)) });`, {
-      metric: { name: 'bias', goal: 'minimize' },
-    });
+    const { loss, metrics, weights } = await stop(
+      `${declared}
+export const metrics = (model, { xs, ys }, { tf }) => ({ bias: tf.mean(tf.sub(model.apply(xs), ys)) });`,
+      {
+        metric: { name: 'bias', goal: 'minimize' },
+      },
+    );
     // 8 examples in batches of 6.
     assert.deepEqual([...weights], [6, 2]);
     assert.equal(loss.length, 2);
@@ -173,7 +180,8 @@ export const loss = (model, { xs }, { tf, training }) =>
       /metrics\(\) gives speed, but .* asks for "meanAbsoluteError"/,
     ],
   ] as const) {
-    test(`${what} is refused`, () => assert.rejects(stop(`${declared}\n${source}`), { code: 'bad-task', message }));
+    test(`${what} is refused`, () =>
+      assert.rejects(stop(`${declared}\n${source}`), { code: 'bad-task', message }));
   }
 
   test('a metric that nobody computes is refused before anything is loaded', () =>
@@ -204,7 +212,9 @@ export function loss() {
     const line = `${MODEL}${DATA}`.split('\n').length + 3;
     assert.equal(error.code, 'bad-task');
     assert.equal(error.place.line, line);
-    assert.ok(error.message.startsWith(`${error.place.path!}:${line}: loss() failed: Cannot read properties`));
+    assert.ok(
+      error.message.startsWith(`${error.place.path!}:${line}: loss() failed: Cannot read properties`),
+    );
     assert.ok(error.details.some((detail) => detail.includes(`:${line}:`)));
   });
 
@@ -215,7 +225,9 @@ export function loss() {
   });
 
   test('a rejected promise in data', async () => {
-    const error = await failure(`${MODEL}\nexport async function data(split) {\n  throw new Error('no ' + split);\n}`);
+    const error = await failure(
+      `${MODEL}\nexport async function data(split) {\n  throw new Error('no ' + split);\n}`,
+    );
     assert.equal(error.place.line, MODEL.split('\n').length + 2);
     assert.match(error.message, /data\(\) failed: no train/);
   });
@@ -232,7 +244,10 @@ export function loss() {
   });
 
   test('no export by a known name', async () => {
-    assert.match((await failure('export const dataset = 1;')).message, /exports none of model, data, loss, metrics/);
+    assert.match(
+      (await failure('export const dataset = 1;')).message,
+      /exports none of model, data, loss, metrics/,
+    );
   });
 
   test('an export that is no function', async () => {

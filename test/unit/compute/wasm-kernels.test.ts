@@ -5,7 +5,8 @@ import { cpu } from '../../../src/compute/backends/cpu.ts';
 import { startWasm } from '../../../src/compute/backends/wasm.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { Tensor, Tensor4D } from '../../../src/compute/tf.ts';
-import { gradients, noise, relativeError } from './helpers.ts';
+import { noise } from './files.ts';
+import { gradients, relativeError } from './helpers.ts';
 
 /** Both backends compute in float32 with sums in different order; a wrong element would show as 1e-2 or more. */
 const TOLERANCE = 1e-5;
@@ -24,11 +25,16 @@ before(async () => {
   await startWasm();
 });
 
-async function compare(operation: (...inputs: Tensor[]) => Tensor, shapes: readonly number[][]): Promise<void> {
+async function compare(
+  operation: (...inputs: Tensor[]) => Tensor,
+  shapes: readonly number[][],
+): Promise<void> {
   const byBackend: Float32Array[][] = [];
   for (const backend of ['cpu', 'wasm']) {
     await tf.setBackend(backend);
-    const inputs = shapes.map((shape, index) => tf.tensor(noise(tf.util.sizeFromShape(shape), index + 1), shape));
+    const inputs = shapes.map((shape, index) =>
+      tf.tensor(noise(tf.util.sizeFromShape(shape), index + 1), shape),
+    );
     const before = tf.memory().numTensors;
     byBackend.push(gradients(operation, inputs));
     assert.equal(tf.memory().numTensors, before, `${backend} leaks tensors`);

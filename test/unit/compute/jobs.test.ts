@@ -1,0 +1,232 @@
+/** Jobs in a real compute process: results, cancelling, and deaths of either side. */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { before, test } from 'node:test';
+import { runJob } from '../../../src/compute/client.ts';
+import type { JobHooks } from '../../../src/compute/client.ts';
+import type { AverageRequest } from '../../../src/compute/protocol.ts';
+import { readReport, reportPathFor } from '../../../src/core/averaging/report.ts';
+import { TwaError } from '../../../src/core/errors.ts';
+import { noise, temporaryDirectory, writeSafetensors, writeText } from './files.ts';
+
+const computePath = path.resolve(import.meta.dirname, '../../../src/compute/main.ts');
+const directory = temporaryDirectory();
+const averages = path.join(directory, 'averages');
+const checkpoints: string[] = [];
+let task = '';
+
+/** y = x . (1, -1), learnt by a module that costs next to nothing. */
+const MODULE = `
+const rows = (size) => Array.from({ length: size }, (_, i) => [Math.sin(i), Math.cos(2 * i)]);
+const sizes = { train: 40, validation: 60, test: 40 };
+export function data(split, { tf }) {
+  const list = rows(sizes[split]);
+  return { xs: tf.tensor2d(list), ys: tf.tensor2d(list.map(([a, b]) => [a - b])) };
+}
+export function model({ tf }) {
+  const slope = tf.variable(tf.zeros([2, 1]));
+  return { weights: { slope }, apply: (x) => tf.matMul(x, slope) };
+}`;
+
+function writeModuleTask(name: string, source: string): string {
+  writeText(path.join(directory, `${name}.mjs`), source);
+  return writeText(
+    path.join(directory, `${name}.json`),
+    JSON.stringify({
+      module: `${name}.mjs`,
+      output: 'logits',
+      loss: 'meanSquaredError',
+      metric: 'meanAbsoluteError',
+    }),
+  );
+}
+
+before(() => {
+  for (const [index, values] of [
+    [1, [0.5, 0.5]],
+    [2, [1.25, -1.5]],
+    [3, [1.5, -0.5]],
+  ] as const) {
+    checkpoints.push(
+      writeSafetensors(path.join(directory, `step-${index}.safetensors`), {
+        slope: { shape: [2, 1], values },
+      }),
+    );
+  }
+  task = writeModuleTask('regression', MODULE);
+  mkdirSync(averages);
+});
+
+function request(name: string, more: Partial<AverageRequest> = {}): AverageRequest {
+  const output = path.join(averages, `${name}.safetensors`);
+  return {
+    ...{ checkpoints, method: 'twa', task, options: {}, buffers: 'recalibrate', seed: 1, backend: 'wasm' },
+    ...{ output, partial: `${output}.partial` },
+    ...more,
+  };
+}
+
+const leftOf = (name: string): string[] => readdirSync(averages).filter((file) => file.startsWith(name));
+const isError = (code: TwaError['code'], message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof TwaError, String(error));
+  assert.equal(error.code, code);
+  assert.match(error.message, message);
+  return true;
+};
+
+test('average: a better mix, written, read back, and reported', async () => {
+  const phases: string[] = [];
+  const wanted = request('twa');
+  const report = await runJob('average', wanted, {
+    computePath,
+    onProgress: ({ phase }) => void (phases.at(-1) === phase || phases.push(phase)),
+  });
+  assert.deepEqual(
+    [...new Set(phases)],
+    ['reading', 'backend', 'baselines', 'training', 'evaluating', 'writing'],
+  );
+  const row = (id: string) => report.table.find((candidate) => candidate.id === id)!;
+  assert.ok(row('twa').loss < row('uniform').loss);
+  assert.ok(row('twa').loss < row('best').loss);
+  assert.match(report.notes.join(), /read back and evaluated: loss .*, as in memory/);
+  assert.match(report.provenance.backend!, /^wasm/);
+  assert.equal(report.provenance.task, task);
+  assert.ok(report.timings.training! >= 0);
+  assert.ok(existsSync(wanted.output));
+  assert.deepEqual(await readReport(reportPathFor(wanted.output)), report);
+
+  const rows = await runJob(
+    'evaluate',
+    { checkpoints: [checkpoints[0]!, wanted.output], task, split: 'report', backend: 'wasm', seed: 1 },
+    { computePath },
+  );
+  assert.equal(rows.examples, 40);
+  assert.deepEqual(
+    rows.rows.map(({ path: file }) => file),
+    [checkpoints[0], wanted.output],
+  );
+  assert.ok(Math.abs(rows.rows[1]!.loss - row('twa').loss) < 1e-5);
+});
+
+test('the same request gives the same coefficients', async () => {
+  const [one, two] = [
+    await runJob('average', request('again-1'), { computePath }),
+    await runJob('average', request('again-2'), { computePath }),
+  ];
+  assert.deepEqual(one.coefficients, two.coefficients);
+  assert.equal(one.provenance.outputSha256, two.provenance.outputSha256);
+});
+
+test('an error in the task module crosses the process with its code, place and stack', async () => {
+  const broken = writeModuleTask('broken', `${MODULE}\nexport const loss = () => missing;\n`);
+  await assert.rejects(runJob('average', request('broken', { task: broken }), { computePath }), (error) => {
+    assert.ok(isError('bad-task', /loss\(\) failed: missing is not defined/)(error));
+    const { place, details } = error as TwaError;
+    assert.equal(place.path, path.join(directory, 'broken.mjs'));
+    assert.equal(place.line, MODULE.split('\n').length + 1);
+    assert.ok(details.length > 1);
+    return true;
+  });
+  assert.deepEqual(leftOf('broken'), []);
+});
+
+test('cancelling in the middle of training leaves nothing', async () => {
+  const controller = new AbortController();
+  const hooks: JobHooks = {
+    computePath,
+    signal: controller.signal,
+    onProgress: ({ phase }) => void (phase === 'training' && controller.abort()),
+  };
+  const wanted = request('cancelled', { options: { epochs: 100_000, patience: 100_000 } });
+  await assert.rejects(runJob('average', wanted, hooks), isError('cancelled', /Cancelled/));
+  assert.deepEqual(leftOf('cancelled'), []);
+});
+
+test('a signal that is aborted already starts no process', async () => {
+  await assert.rejects(
+    runJob('devices', {}, { computePath: '/nowhere', signal: AbortSignal.abort() }),
+    isError('cancelled', /Cancelled/),
+  );
+});
+
+test('a module that never comes back is killed when it is cancelled', async () => {
+  const stuck = writeModuleTask('stuck', `${MODULE}\nconsole.log('stuck');\nfor (;;);\n`);
+  const controller = new AbortController();
+  const hooks: JobHooks = {
+    computePath,
+    signal: controller.signal,
+    onLog: (_, text) => void (text === 'stuck' && controller.abort()),
+  };
+  await assert.rejects(
+    runJob('average', request('stuck', { task: stuck }), hooks),
+    isError('cancelled', /Cancelled/),
+  );
+});
+
+/** Big enough that writing takes a while: three of 24 MB. */
+function bigCheckpoints(): string[] {
+  return [1, 2, 3].map((seed) =>
+    writeSafetensors(path.join(directory, `big-${seed}.safetensors`), {
+      w: { shape: [6_000_000], values: noise(6_000_000, seed) },
+    }),
+  );
+}
+
+test('a process that is killed while it writes is reported and leaves no partial file', async () => {
+  let pid = 0;
+  let sawPartial = false;
+  const { task: _, ...plain } = request('killed', { checkpoints: bigCheckpoints(), method: 'uniform' });
+  const hooks: JobHooks = {
+    computePath,
+    onStart: (id) => void (pid = id),
+    onProgress({ phase, fraction }) {
+      if (phase !== 'writing' || fraction === 0 || sawPartial) return;
+      sawPartial = existsSync(plain.partial);
+      process.kill(pid, 'SIGKILL');
+    },
+  };
+  await assert.rejects(runJob('average', plain, hooks), isError('compute-died', /by signal SIGKILL/));
+  assert.ok(sawPartial, 'the partial file was there when the process was killed');
+  assert.deepEqual(leftOf('killed'), []);
+});
+
+test('a process that ends by itself is reported with its exit code and last words', async () => {
+  const leaving = writeModuleTask('leaving', `${MODULE}\nconsole.error('out of luck');\nprocess.exit(3);\n`);
+  await assert.rejects(runJob('average', request('leaving', { task: leaving }), { computePath }), (error) => {
+    assert.ok(isError('compute-died', /with exit code 3/)(error));
+    assert.deepEqual((error as TwaError).details, ['out of luck']);
+    return true;
+  });
+});
+
+test('a compute program that cannot be started is reported', async () => {
+  await assert.rejects(
+    runJob('devices', {}, { computePath: path.join(directory, 'missing.mjs') }),
+    isError('compute-died', /with exit code 1/),
+  );
+});
+
+test('an output that is there already stays as it is', async () => {
+  const wanted = request('mine', { method: 'uniform' });
+  writeText(wanted.output, 'precious');
+  await assert.rejects(runJob('average', wanted, { computePath }), isError('exists', /mine/));
+  assert.equal(readFileSync(wanted.output, 'utf8'), 'precious');
+});
+
+test('the process ends when its parent goes away', async () => {
+  const waiting = writeModuleTask(
+    'waiting',
+    `${MODULE}\nawait new Promise((resolve) => setTimeout(resolve, 1e6));\n`,
+  );
+  const child = fork(computePath, [], { serialization: 'advanced', stdio: 'ignore' });
+  await once(child, 'message');
+  child.send({ kind: 'start', job: 'average', request: request('orphan', { task: waiting }) });
+  // Its first progress tells that it is at work.
+  await once(child, 'message');
+  child.disconnect();
+  await once(child, 'exit');
+  assert.deepEqual(leftOf('orphan'), []);
+});
