@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { recommend } from '../../../src/core/averaging/recommend.ts';
+import { below, seededRandom } from '../../../src/core/averaging/rng.ts';
+import { buildTable, type Candidate, type Metric, type RowId } from '../../../src/core/averaging/table.ts';
+import type { Recommendation, SplitEvaluation } from '../../../src/core/averaging/types.ts';
+
+const ACCURACY: Metric = { name: 'accuracy', goal: 'maximize' };
+
+/**
+ * A model that is right on `right` of `size` examples. Which ones is random but for a common order, so that two
+ * models differ on few examples: as checkpoints of one run do.
+ */
+function evaluation(right: number, size: number, seed: number, loss = 1): SplitEvaluation {
+  const random = seededRandom(1, 'order');
+  const order = Float64Array.from({ length: size }, (_, i) => i);
+  for (let i = size - 1; i > 0; i--) {
+    const j = below(random, i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  const accuracy = new Float64Array(size);
+  for (let i = 0; i < right; i++) accuracy[order[i]!] = 1;
+  const noise = seededRandom(seed, 'loss');
+  return {
+    loss: Float64Array.from({ length: size }, () => loss + noise() / 2 ** 32 - 0.5),
+    metrics: { accuracy },
+    weights: new Float64Array(size).fill(1),
+  };
+}
+
+const LABELS: Readonly<Record<RowId, string>> = {
+  best: 'Best single (epoch-7)',
+  last: 'Last (epoch-9)',
+  uniform: 'Plain average of 9',
+  twa: 'TWA (v4)',
+  manual: 'Manual coefficients',
+};
+
+/** Per candidate: right answers of 1000 on stop and on report, and the loss on report. */
+type Results = Partial<Record<RowId, readonly [stop: number, report: number, loss?: number]>>;
+
+function recommendFor(results: Results, size = 1000): Recommendation {
+  const candidates: Candidate[] = Object.entries(results).map(([id, [stop, report, loss]], at) => ({
+    id: id as RowId,
+    label: LABELS[id as RowId],
+    stop: evaluation(stop, size, at),
+    report: evaluation(report, size, at, loss),
+  }));
+  return recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1);
+}
+
+describe('recommend', () => {
+  for (const [name, results, use, sentence] of [
+    [
+      'TWA when it beats everything on both splits',
+      { best: [900, 900], last: [890, 890], uniform: [910, 910], twa: [940, 940] },
+      'twa',
+      /^Use TWA: accuracy 0\.94 against 0\.91 of the plain average \(difference \+0\.03, 95 % interval \+0\.0\d+ to \+0\.0\d+, 1000 report examples\)\.$/,
+    ],
+    [
+      'the plain average when TWA is within noise of it',
+      { best: [900, 900], last: [890, 890], uniform: [930, 930], twa: [932, 931] },
+      'uniform',
+      /^Use the plain average: TWA is within noise of it, accuracy 0\.931 against 0\.93 \(difference \+0\.001, .*\)\.$/,
+    ],
+    [
+      'the plain average when TWA only seemed better on the stop split, and says so',
+      { best: [900, 900], last: [890, 890], uniform: [910, 930], twa: [940, 931] },
+      'uniform',
+      /within noise of it, accuracy 0\.931 against 0\.93 .*, though it was better on the stop split\.$/,
+    ],
+    [
+      'the plain average when TWA is better on report only',
+      { best: [900, 900], last: [890, 890], uniform: [910, 910], twa: [911, 940] },
+      'uniform',
+      /better on the report split, accuracy 0\.94 against 0\.91 .*, but not beyond noise on the stop split/,
+    ],
+    [
+      'the plain average when TWA is worse',
+      { best: [900, 900], last: [890, 890], uniform: [930, 930], twa: [931, 900] },
+      'uniform',
+      /TWA is worse, accuracy 0\.9 against 0\.93 \(difference -0\.03, 95 % interval -0\.0\d+ to -0\.0\d+, /,
+    ],
+    [
+      'the best single checkpoint when TWA adds nothing to it',
+      { best: [940, 940], last: [890, 890], uniform: [800, 800], twa: [941, 941] },
+      'best',
+      /^Use best single \(epoch-7\): accuracy 0\.94 against 0\.8 .*\. TWA's 0\.941 is not better than that beyond noise\.$/,
+    ],
+    [
+      'the plain average of a run without TWA',
+      { best: [900, 900], last: [890, 890], uniform: [930, 930] },
+      'uniform',
+      /^Use the plain average: best single \(epoch-7\) is worse, accuracy 0\.9 against 0\.93/,
+    ],
+    [
+      'manual coefficients when they are better',
+      { best: [900, 900], last: [890, 890], uniform: [910, 910], manual: [940, 940] },
+      'manual',
+      /^Use manual coefficients: accuracy 0\.94/,
+    ],
+  ] as readonly (readonly [string, Results, RowId, RegExp])[]) {
+    test(name, () => {
+      const recommendation = recommendFor(results);
+      assert.equal(recommendation.use, use);
+      assert.match(recommendation.sentence, sentence);
+    });
+  }
+
+  test('a loss that is lower beyond noise is said, but does not decide', () => {
+    const { use, sentence } = recommendFor({
+      best: [900, 900],
+      uniform: [930, 930, 1],
+      twa: [930, 930, 0.8],
+    });
+    assert.equal(use, 'uniform');
+    assert.match(sentence, /Its loss is lower beyond noise: 0\.\d+ against [01]\.?\d*\.$/);
+  });
+
+  test('a handful of numbers decides nothing', () => {
+    const { use, sentence } = recommendFor({ best: [2, 2], uniform: [1, 1], twa: [5, 5] }, 5);
+    assert.equal(use, 'uniform');
+    assert.match(sentence, /too few numbers to tell noise from a difference/);
+  });
+
+  test('a candidate whose metric is not a number is never recommended', () => {
+    const good = evaluation(900, 1000, 1);
+    const broken = { ...good, metrics: { accuracy: good.metrics['accuracy']!.map(() => NaN) } };
+    const candidates: Candidate[] = [
+      { id: 'best', label: LABELS.best, stop: good, report: good },
+      { id: 'uniform', label: LABELS.uniform, stop: good, report: good },
+      { id: 'twa', label: LABELS.twa, stop: broken, report: broken },
+    ];
+    const table = buildTable(candidates, ACCURACY, 1);
+    assert.equal(recommend(candidates, table, ACCURACY, 1).use, 'uniform');
+    assert.ok(Number.isNaN(table[2]!.metricInterval.low));
+  });
+});
