@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly link?: string;
   /** Added to the environment, which the extension host inherits. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** User settings on top of {@link QUIET_SETTINGS}. */
+  /** User settings on top of the quiet ones. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Ask whether a workspace is trusted, as VS Code does. By default everything is. */
   readonly workspaceTrust?: boolean;
@@ -32,6 +32,8 @@ export interface Server {
   address(folder: string, payload?: readonly (readonly [string, string])[]): string;
   /** What it printed so far. */
   log(): string;
+  /** Changes user settings; the window follows within a moment. */
+  configure(settings: Readonly<Record<string, unknown>>): Promise<void>;
   /** Ends it and removes what it wrote. */
   stop(): Promise<void>;
 }
@@ -60,12 +62,15 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const at = (...names: string[]) => path.join(folder, ...names);
   await Promise.all(['home', 'extensions', 'data/User'].map((name) => mkdir(at(name), { recursive: true })));
   await writeFile(at('config.yaml'), 'auth: none\ncert: false\n');
-  const settings = {
+  let settings: Record<string, unknown> = {
     ...QUIET_SETTINGS,
     'security.workspace.trust.enabled': options.workspaceTrust === true,
-    ...options.settings,
   };
-  await writeFile(at('data/User/settings.json'), JSON.stringify(settings));
+  const configure: Server['configure'] = async (changes) => {
+    settings = { ...settings, ...changes };
+    await writeFile(at('data/User/settings.json'), JSON.stringify(settings));
+  };
+  await configure(options.settings ?? {});
 
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
@@ -121,6 +126,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 
   return {
     authority,
+    configure,
     log,
     address(workspace, payload) {
       const query = new URLSearchParams({ folder: path.resolve(workspace) });

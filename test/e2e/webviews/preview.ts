@@ -1,0 +1,163 @@
+/**
+ * Screenshots of both pages with sample data, in every theme and at several widths, to look at while designing:
+ * `npm run build && TWA_CHROMIUM=/usr/bin/chromium node test/e2e/webviews/preview.ts [name…]`, into test-output/webviews.
+ */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { openBrowser } from '../../../scripts/workbench/browser.ts';
+import type { ToResult } from '../../../webview/protocol.ts';
+import { type OpenPage, openWebview } from './open.ts';
+import { curvesSnapshot, sampleLossCurve, sampleReport, sampleRun } from './samples.ts';
+import type { ThemeName } from './themes.ts';
+
+const out = path.resolve(import.meta.dirname, '../../../test-output/webviews');
+const report: ToResult = { kind: 'report', path: '/data/report.json', report: sampleReport() };
+
+interface Shot {
+  readonly name: string;
+  readonly page: 'curves' | 'result';
+  readonly theme: ThemeName;
+  readonly width: number;
+  readonly prepare: (view: OpenPage) => Promise<void>;
+}
+
+const curves = async (view: OpenPage): Promise<void> => view.post(curvesSnapshot(sampleRun()));
+const live = (failed: boolean): ToResult => ({
+  kind: 'live',
+  number: 1,
+  live: {
+    title: 'Averaging 20 checkpoints of digits/runs/seed-1',
+    checkpoints: sampleReport().provenance.sources,
+    cancellable: !failed,
+    phase: 'training',
+    fraction: 0.42,
+    message: 'epoch 4 of 10 done: loss 0.0991, accuracy 0.9722 on the stop split',
+    points: failed ? [] : sampleLossCurve().slice(0, 26),
+    ...(failed
+      ? {
+          failure: {
+            message: 'epoch-021.safetensors holds a NaN in conv1.weight at index 1034: leave it out.',
+            details: ['/data/digits/runs/seed-1/checkpoints/epoch-021.safetensors'],
+          },
+        }
+      : { coefficients: sampleReport().coefficients }),
+  },
+});
+
+const shots: readonly Shot[] = [
+  ...(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const).flatMap((theme): Shot[] => [
+    { name: `curves-${theme}`, page: 'curves', theme, width: 1200, prepare: curves },
+    { name: `result-${theme}`, page: 'result', theme, width: 1200, prepare: (view) => view.post(report) },
+  ]),
+  { name: 'curves-narrow', page: 'curves', theme: 'dark', width: 320, prepare: curves },
+  { name: 'curves-middle', page: 'curves', theme: 'light', width: 700, prepare: curves },
+  {
+    name: 'curves-hover',
+    page: 'curves',
+    theme: 'dark',
+    width: 1200,
+    prepare: async (view) => {
+      await curves(view);
+      const plot = view.page.locator('.plot').first();
+      await plot.hover({ position: { x: 300, y: 100 } });
+    },
+  },
+  {
+    name: 'curves-keyboard-table',
+    page: 'curves',
+    theme: 'light',
+    width: 1200,
+    prepare: async (view) => {
+      await curves(view);
+      await view.page.getByRole('button', { name: 'Show data table' }).click();
+      await view.page.locator('.plot').first().focus();
+      for (let press = 0; press < 30; press++) await view.page.keyboard.press('ArrowRight');
+    },
+  },
+  {
+    name: 'curves-diverged-log',
+    page: 'curves',
+    theme: 'dark',
+    width: 1200,
+    prepare: async (view) => {
+      await view.post(curvesSnapshot(sampleRun(22, true)));
+      await view.page.getByRole('button', { name: 'Log', exact: true }).first().click();
+      await view.page.getByRole('button', { name: 'Step' }).click();
+    },
+  },
+  {
+    name: 'curves-empty',
+    page: 'curves',
+    theme: 'dark',
+    width: 700,
+    prepare: (view) => view.post(curvesSnapshot(undefined)),
+  },
+  {
+    name: 'curves-no-metrics',
+    page: 'curves',
+    theme: 'light',
+    width: 320,
+    prepare: (view) => view.post(curvesSnapshot({ ...sampleRun(), series: [] })),
+  },
+  { name: 'result-narrow', page: 'result', theme: 'light', width: 320, prepare: (view) => view.post(report) },
+  { name: 'result-middle', page: 'result', theme: 'dark', width: 620, prepare: (view) => view.post(report) },
+  {
+    name: 'result-plain',
+    page: 'result',
+    theme: 'light',
+    width: 900,
+    prepare: (view) => view.post({ ...report, report: sampleReport(false) }),
+  },
+  {
+    name: 'result-table',
+    page: 'result',
+    theme: 'dark',
+    width: 900,
+    prepare: async (view) => {
+      await view.post(report);
+      await view.page.getByRole('button', { name: 'Show data table' }).click();
+      await view.page
+        .locator('.plot')
+        .last()
+        .hover({ position: { x: 120, y: 100 } });
+    },
+  },
+  {
+    name: 'result-live',
+    page: 'result',
+    theme: 'dark',
+    width: 1000,
+    prepare: (view) => view.post(live(false)),
+  },
+  {
+    name: 'result-live-narrow',
+    page: 'result',
+    theme: 'light',
+    width: 320,
+    prepare: (view) => view.post(live(false)),
+  },
+  {
+    name: 'result-failed',
+    page: 'result',
+    theme: 'dark',
+    width: 700,
+    prepare: (view) => view.post(live(true)),
+  },
+];
+
+const wanted = process.argv.slice(2);
+await mkdir(out, { recursive: true });
+const browser = await openBrowser();
+const { page } = browser;
+try {
+  for (const shot of shots) {
+    if (wanted.length > 0 && !wanted.some((name) => shot.name.startsWith(name))) continue;
+    const view = await openWebview(page, shot.page, shot.theme, { width: shot.width, height: 760 });
+    await shot.prepare(view);
+    await page.waitForTimeout(150);
+    await page.screenshot({ path: path.join(out, `${shot.name}.png`), fullPage: true });
+    view.assertClean();
+  }
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,233 @@
+/** Data that looks like a real run, to look at and to test with. Nothing here is a result. */
+import type { AverageReport, LossPoint, TableRow } from '../../../src/core/averaging/types.ts';
+import { seededRandom } from '../../../src/core/averaging/rng.ts';
+import type {
+  AverageMark,
+  CheckpointMark,
+  CurvesRun,
+  SeriesPart,
+  ToCurves,
+} from '../../../webview/protocol.ts';
+
+export const EPOCHS = 30;
+export const STEPS = 40;
+const RUN = '/data/digits/runs/seed-1';
+
+type Point = readonly [step: number, epoch: number, value: number];
+
+export function part(tag: string, points: readonly Point[], from = 0): SeriesPart {
+  return {
+    key: `${RUN}/metrics.csv\n${tag}`,
+    tag,
+    source: `${RUN}/metrics.csv`,
+    from,
+    steps: Float64Array.from(points, ([step]) => step),
+    epochs: Float64Array.from(points, ([, epoch]) => epoch),
+    values: Float64Array.from(points, ([, , value]) => value),
+  };
+}
+
+/** A loss per step and a validation per epoch; `diverged` loses some steps to NaN. */
+export function sampleRun(epochs = EPOCHS, diverged = false): CurvesRun {
+  const random = seededRandom(7, 'sample');
+  const trainLoss: Point[] = [];
+  const trainAccuracy: Point[] = [];
+  const rate: Point[] = [];
+  const validationLoss: Point[] = [];
+  const validationAccuracy: Point[] = [];
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    for (let index = 1; index <= STEPS; index++) {
+      const step = (epoch - 1) * STEPS + index;
+      const progress = step / (EPOCHS * STEPS);
+      const noise = (random() + random() - 1) * (0.35 * (1 - progress) + 0.05);
+      const loss = 2.2 * Math.exp(-7 * progress) + 0.05 + Math.abs(noise) * 0.5;
+      const lost = diverged && step > 520 && step < 640;
+      trainLoss.push([step, epoch, lost ? NaN : loss]);
+      trainAccuracy.push([step, epoch, Math.min(1, 1 - 0.28 * loss)]);
+      rate.push([step, epoch, 0.05 * (0.5 + 0.5 * Math.cos(Math.PI * progress))]);
+    }
+    const progress = epoch / EPOCHS;
+    const loss = 2 * Math.exp(-7 * progress) + 0.11 + 0.03 * progress + 0.03 * (random() - 0.5);
+    validationLoss.push([epoch * STEPS, epoch, loss]);
+    validationAccuracy.push([epoch * STEPS, epoch, Math.min(0.985, 1 - 0.3 * loss)]);
+  }
+  const checkpoints: CheckpointMark[] = validationLoss.map(([step, epoch, loss], index) => ({
+    path: `${RUN}/checkpoints/epoch-${String(epoch).padStart(3, '0')}.safetensors`,
+    name: `epoch-${String(epoch).padStart(3, '0')}.safetensors`,
+    complete: index < epochs - 1 || epochs === EPOCHS,
+    step,
+    epoch,
+    metrics: { 'val/loss': loss, 'val/accuracy': validationAccuracy[index]![2] },
+  }));
+  const average: AverageMark = {
+    path: `${RUN}/averages/twa-1.safetensors`,
+    name: 'twa-1.safetensors',
+    reportPath: `${RUN}/averages/twa-1.twa-report.json`,
+    method: 'twa',
+    step: EPOCHS * STEPS,
+    epoch: EPOCHS,
+    sources: checkpoints.slice(-12).map(({ path }) => path),
+    measured: [
+      { name: 'accuracy', value: 0.9778, interval: { low: 0.9611, high: 0.9917 } },
+      { name: 'loss', value: 0.0912, interval: { low: 0.0571, high: 0.1322 } },
+    ],
+    recommendation: 'Use TWA.',
+  };
+  return {
+    directory: RUN,
+    name: 'digits/runs/seed-1',
+    series: [
+      part('train/loss', trainLoss),
+      part('val/loss', validationLoss),
+      part('train/accuracy', trainAccuracy),
+      part('val/accuracy', validationAccuracy),
+      part('lr', rate),
+    ],
+    checkpoints,
+    averages: epochs === EPOCHS ? [average] : [],
+  };
+}
+
+export const curvesSnapshot = (run: CurvesRun | undefined, number = 1): ToCurves => ({
+  kind: 'snapshot',
+  number,
+  scanning: false,
+  wanted: run?.directory ?? null,
+  runs: [
+    ...(run === undefined ? [] : [{ directory: run.directory, name: run.name }]),
+    { directory: '/data/digits/runs/seed-2', name: 'digits/runs/seed-2' },
+  ],
+  ...(run === undefined ? {} : { run }),
+});
+
+const row = (
+  id: string,
+  label: string,
+  metric: readonly [number, number, number],
+  loss: readonly [number, number, number],
+  versus?: readonly [number, number, number],
+): TableRow => ({
+  id,
+  label,
+  metric: metric[0],
+  metricInterval: { low: metric[1], high: metric[2] },
+  loss: loss[0],
+  lossInterval: { low: loss[1], high: loss[2] },
+  ...(versus === undefined
+    ? {}
+    : { metricVersusUniform: { difference: versus[0], low: versus[1], high: versus[2] } }),
+  stopMetric: metric[0],
+  stopLoss: loss[0],
+});
+
+export function sampleLossCurve(): readonly LossPoint[] {
+  const random = seededRandom(3, 'sample');
+  return Array.from({ length: 61 }, (_, index): LossPoint => {
+    const epoch = Math.ceil(index / 6);
+    const fitLoss = 0.082 + 0.06 * Math.exp(-index / 14) + 0.008 * (random() - 0.5);
+    if (index % 6 !== 0) return { step: index, epoch, fitLoss };
+    const stopLoss =
+      epoch === 6 ? 0.0912 : 0.0912 + 0.045 * Math.exp(-index / 12) + 0.0004 * Math.abs(index - 36);
+    return { step: index, epoch, fitLoss, stopLoss, stopMetric: epoch === 6 ? 0.9778 : 0.9722 };
+  });
+}
+
+export function sampleReport(evaluated = true): AverageReport {
+  const sources = Array.from({ length: 20 }, (_, index) => ({
+    path: `${RUN}/checkpoints/epoch-${String(index + 11).padStart(3, '0')}.safetensors`,
+    size: 155_432,
+    sha256: `${(index + 17).toString(16).padStart(2, '0')}c4f0a9b1d27e`.padEnd(64, '5e'),
+    step: (index + 11) * STEPS,
+    epoch: index + 11,
+  }));
+  const random = seededRandom(5, 'sample');
+  const raw = sources.map((_, index) => 0.02 + 0.006 * index + 0.07 * (random() - 0.55));
+  const sum = raw.reduce((total, value) => total + value, 0);
+  const coefficients = raw.map((value) => value / sum);
+  const splits = evaluated
+    ? {
+        fit: 216,
+        stop: 144,
+        report: 360,
+        origin: 'fit and stop: 60/40 of validation (seed 1); report: test, never used before',
+      }
+    : undefined;
+  return {
+    version: 1,
+    output: `${RUN}/averages/twa-1.safetensors`,
+    method: evaluated ? 'twa' : 'uniform',
+    coefficients,
+    splits,
+    metric: evaluated ? { name: 'accuracy', goal: 'maximize' } : undefined,
+    table: evaluated
+      ? [
+          row(
+            'best',
+            'Best single (epoch 27)',
+            [0.9667, 0.9472, 0.9833],
+            [0.1204, 0.0733, 0.1751],
+            [-0.0111, -0.0222, 0],
+          ),
+          row(
+            'last',
+            'Last (epoch 30)',
+            [0.9611, 0.9389, 0.9806],
+            [0.1377, 0.0829, 0.2021],
+            [-0.0167, -0.0306, -0.0028],
+          ),
+          row('uniform', 'Plain average of 20', [0.9778, 0.9611, 0.9917], [0.0931, 0.0589, 0.1348]),
+          row('twa', 'TWA of 20', [0.9778, 0.9611, 0.9917], [0.0912, 0.0571, 0.1322], [0, -0.0056, 0.0056]),
+        ]
+      : [],
+    recommendation: evaluated
+      ? {
+          use: 'uniform',
+          sentence:
+            'Use the plain average: TWA is not better beyond noise (accuracy 0.978 for both on 360 held-out examples), and both beat the best single checkpoint by 1.1 points.',
+        }
+      : {
+          use: 'uniform',
+          sentence:
+            'Nothing was evaluated, because there was no task file: whether this average is better than its newest checkpoint is not known.',
+        },
+    lossCurve: evaluated ? sampleLossCurve() : [],
+    notes: evaluated
+      ? [
+          'Two pairs of checkpoints are nearly the same: epochs 29 and 30 differ by 0.02 % of their norm.',
+          'The report split has 360 examples: differences under about 1.5 points cannot be seen with it.',
+        ]
+      : [],
+    step: 1200,
+    epoch: 30,
+    provenance: {
+      tool: 'trainable-weight-averaging',
+      version: '0.1.0',
+      createdAt: '2026-10-14T12:03:00.000Z',
+      coefficients,
+      method: evaluated ? 'twa' : 'uniform',
+      options: evaluated
+        ? {
+            rule: 'v4',
+            fitData: 'validation',
+            start: 'mean',
+            epochs: 10,
+            batchSize: 36,
+            learningRate: 0.005,
+            weightDecay: 0,
+            momentum: 0.9,
+            patience: 4,
+          }
+        : undefined,
+      seed: 1,
+      splits,
+      buffers: evaluated ? 'recalibrate' : 'average',
+      backend: evaluated ? 'wasm' : undefined,
+      task: evaluated ? '/data/digits/twa.json' : undefined,
+      sources,
+      outputSha256: '9f2c51e07d3b'.padEnd(64, 'a8'),
+    },
+    timings: evaluated
+      ? { reading: 210, backend: 850, baselines: 2100, training: 5400, writing: 95, evaluating: 640 }
+      : { reading: 120, writing: 95 },
+  };
+}

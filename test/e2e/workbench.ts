@@ -1,0 +1,206 @@
+/** The workbench as its user sees it: what the end-to-end tests know of its pages. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Frame, Locator, Page } from 'playwright-core';
+import { openBrowser, type Browser } from '../../scripts/workbench/browser.ts';
+import { startServer, type Server, type ServerOptions } from '../../scripts/workbench/server.ts';
+
+const SCREENSHOTS = path.resolve(import.meta.dirname, '../../test-output/screenshots');
+/** A cold workbench on a busy machine needs most of it. */
+const PATIENCE_MS = 45_000;
+/** The hover of one row would cover the next, which the test is about to click. */
+const PATIENT_HOVERS = { 'workbench.hover.delay': 600_000 };
+/** Menus fade in, and take no click meanwhile. */
+const FADE_MS = 300;
+
+export class Workbench {
+  readonly page: Page;
+  readonly server: Server;
+  readonly #browser: Browser;
+  readonly #folder: string;
+  readonly #problems: string[] = [];
+
+  private constructor(server: Server, browser: Browser, folder: string) {
+    this.server = server;
+    this.#browser = browser;
+    this.page = browser.page;
+    this.#folder = folder;
+    this.page.setDefaultTimeout(PATIENCE_MS);
+    this.page.on('console', (message) => {
+      if (message.type() === 'error') this.#problems.push(message.text());
+    });
+  }
+
+  /** Opens a folder with the packaged extension installed. */
+  static async open(folder: string, options: ServerOptions = {}): Promise<Workbench> {
+    await mkdir(SCREENSHOTS, { recursive: true });
+    const vsix = process.env['TWA_VSIX'];
+    if (vsix === undefined) throw new Error('TWA_VSIX is not set: run this through "npm test".');
+    const server = await startServer({
+      vsix,
+      ...options,
+      settings: { ...PATIENT_HOVERS, ...options.settings },
+    });
+    try {
+      const workbench = new Workbench(server, await openBrowser(), folder);
+      await workbench.load();
+      return workbench;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  async load(): Promise<void> {
+    await this.page.goto(this.server.address(this.#folder), { waitUntil: 'domcontentloaded' });
+    await this.page.locator('.monaco-workbench').waitFor();
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.server.stop();
+  }
+
+  /** What the pages refused or threw, webviews included. */
+  problems(pattern: RegExp): readonly string[] {
+    return this.#problems.filter((text) => pattern.test(text));
+  }
+
+  get sideBar(): Locator {
+    return this.page.locator('[id="workbench.parts.sidebar"]');
+  }
+
+  async showView(name: string | RegExp): Promise<void> {
+    const tab = this.page.locator('.activitybar').getByRole('tab', { name });
+    await tab.waitFor();
+    // A second click on the view that is shown would hide the side bar.
+    if ((await tab.getAttribute('aria-expanded')) !== 'true') await tab.click();
+  }
+
+  /** Rows of the tree in the side bar by what a screen reader says. */
+  rows(name: string | RegExp): Locator {
+    return this.sideBar.getByRole('treeitem', { name });
+  }
+
+  checkbox(row: Locator): Locator {
+    return row.getByRole('checkbox');
+  }
+
+  /** Chooses from a context menu; a second label chooses from the submenu of the first. */
+  async chooseFromMenu(target: Locator, ...labels: readonly string[]): Promise<void> {
+    await this.openMenu(target);
+    for (const label of labels) {
+      const item = this.menuItems.filter({ hasText: label }).first();
+      await item.waitFor();
+      await sleep(FADE_MS);
+      await item.click();
+    }
+  }
+
+  async openMenu(target: Locator): Promise<void> {
+    await target.click({ button: 'right' });
+    await this.menuItems.first().waitFor();
+    await sleep(FADE_MS);
+  }
+
+  get menuItems(): Locator {
+    return this.page.locator('.monaco-menu .action-item:not(.disabled)');
+  }
+
+  /** Lines of the list at the top of the window: palette and quick picks. */
+  get picks(): Locator {
+    return this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row');
+  }
+
+  async pick(label: string): Promise<void> {
+    await this.picks.filter({ hasText: label }).first().click();
+  }
+
+  /**
+   * Runs a command by its title. The palette's list is made when it opens, so that a command which an extension adds
+   * a moment later is only in the next one.
+   */
+  async runCommand(title: string): Promise<void> {
+    const line = this.picks.filter({ hasText: title }).first();
+    await eventually(`the command "${title}"`, async () => {
+      await this.searchPalette(title);
+      if (await appears(line, 2000)) return true;
+      await this.page.keyboard.press('Escape');
+      return undefined;
+    });
+    await line.click();
+  }
+
+  async searchPalette(text: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    await this.page.locator('.quick-input-widget:visible input').first().fill(`>${text}`);
+  }
+
+  toast(text: string | RegExp): Locator {
+    return this.page.locator('.notification-toast', { hasText: text });
+  }
+
+  editorTab(name: string | RegExp): Locator {
+    return this.page.locator('.tabs-container').getByRole('tab', { name });
+  }
+
+  /**
+   * The document inside a webview. They all lie in frames of frames with names that say nothing; `selector` matches
+   * in one of them, once its script has run.
+   */
+  async webview(selector: string): Promise<Frame> {
+    return eventually(`a webview with ${selector}`, async () => {
+      for (const frame of this.page.frames()) {
+        if (frame.parentFrame() !== null && (await isVisible(frame, selector))) return frame;
+      }
+      return undefined;
+    });
+  }
+
+  async screenshot(name: string): Promise<void> {
+    await this.page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+  }
+
+  /** Runs a part of a test; when it fails, keeps a picture of what there was to see. */
+  async watched<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.screenshot(`failed-${name.replaceAll(/\W+/g, '-')}`);
+      throw error;
+    }
+  }
+}
+
+async function isVisible(frame: Frame, selector: string): Promise<boolean> {
+  try {
+    return await frame.locator(selector).first().isVisible();
+  } catch {
+    // The frame went away meanwhile.
+    return false;
+  }
+}
+
+async function appears(locator: Locator, timeout: number): Promise<boolean> {
+  try {
+    await locator.waitFor({ timeout });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks again and again until there is an answer. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
+  const end = Date.now() + PATIENCE_MS;
+  while (Date.now() < end) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await sleep(50);
+  }
+  throw new Error(`Did not happen within ${PATIENCE_MS / 1000} s: ${what}`);
+}
