@@ -173,7 +173,7 @@ class FolderWatcher implements RunWatcher {
         this.#publish();
       } catch (error) {
         if (signal.aborted) return;
-        // A defect, ours or a listener's, must not stop the watching.
+        // A defect must not stop the watching.
         this.#troubles.add(error instanceof Error ? error.message : String(error));
       }
       this.#lastLook = Date.now();
@@ -202,7 +202,14 @@ class FolderWatcher implements RunWatcher {
     const warnings = [...this.#troubles, ...this.#inventory.warnings];
     if (runs === before.runs && !before.scanning && isDeepStrictEqual(warnings, before.warnings)) return;
     this.#snapshot = { runs, scanning: false, warnings };
-    for (const listener of [...this.#listeners]) listener(this.#snapshot);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(this.#snapshot);
+      } catch (error) {
+        // A view's defect is no reason for the others to stand still.
+        this.#troubles.add(error instanceof Error ? error.message : String(error));
+      }
+    }
   }
 }
 
