@@ -1,0 +1,104 @@
+import { lowerBound } from './search.ts';
+
+/** `y` is NaN where the line has a gap. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A line as it is known: x strictly ascending, y NaN or infinite where the log had no finite number. */
+export interface Line {
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+}
+
+/** Smallest and largest finite value of a stretch without gaps inside a pixel column, as indices. */
+interface Extent {
+  low: number;
+  high: number;
+}
+
+/**
+ * The points that draw a line as all of its points would: per pixel column of `[min, max]` the smallest and the
+ * largest value, in their order, and a gap wherever values that are not drawable (not finite; not positive where
+ * `positive`) interrupt the line. Nothing averages a spike away, and a diverged stretch stays a hole. One point
+ * beyond each edge keeps the line running to the edges. Gives at most 8 points per column; all points when there
+ * are fewer than 2 per column.
+ */
+export function decimate(line: Line, min: number, max: number, columns: number, positive = false): Point[] {
+  const { x, y } = line;
+  const from = Math.max(0, lowerBound(x, min) - 1);
+  const to = Math.min(x.length, lowerBound(x, max) + 2);
+  const points: Point[] = [];
+  const put = (index: number): void => void points.push({ x: x[index]!, y: y[index]! });
+  const gap = (at: number): void => {
+    if (points.length > 0 && !Number.isNaN(points.at(-1)!.y)) points.push({ x: at, y: NaN });
+  };
+  const drawable = (value: number): boolean => Number.isFinite(value) && (!positive || value > 0);
+
+  if (to - from <= 2 * columns) {
+    for (let index = from; index < to; index++) {
+      if (drawable(y[index]!)) put(index);
+      else gap(x[index]!);
+    }
+    return points;
+  }
+
+  const putExtent = (extent: Extent | undefined): void => {
+    if (extent === undefined) return;
+    put(Math.min(extent.low, extent.high));
+    if (extent.low !== extent.high) put(Math.max(extent.low, extent.high));
+  };
+  const include = (extent: Extent | undefined, index: number): Extent => {
+    if (extent === undefined) return { low: index, high: index };
+    if (y[index]! < y[extent.low]!) extent.low = index;
+    if (y[index]! > y[extent.high]!) extent.high = index;
+    return extent;
+  };
+
+  // Of one column: what comes before its first gap, after its last gap, and between (which is one pixel wide).
+  let before: Extent | undefined;
+  let between: Extent | undefined;
+  let after: Extent | undefined;
+  let gapAt: number | undefined;
+  const flush = (): void => {
+    putExtent(before);
+    if (gapAt !== undefined) {
+      gap(gapAt);
+      if (between !== undefined) {
+        putExtent(between);
+        gap(gapAt);
+      }
+      putExtent(after);
+    }
+    before = between = after = gapAt = undefined;
+  };
+
+  const scale = columns / (max - min);
+  let column = NaN;
+  for (let index = from; index < to; index++) {
+    const here = Math.floor((x[index]! - min) * scale);
+    if (here !== column) {
+      flush();
+      column = here;
+    }
+    if (drawable(y[index]!)) {
+      if (gapAt === undefined) before = include(before, index);
+      else after = include(after, index);
+    } else {
+      gapAt ??= x[index]!;
+      if (after !== undefined) {
+        between = include(include(between, after.low), after.high);
+        after = undefined;
+      }
+    }
+  }
+  flush();
+  return points;
+}
+
+/** Whether a point has no neighbour to be joined with: it needs a dot to be seen at all. */
+export function isLone(points: readonly Point[], index: number): boolean {
+  const isGap = (at: number): boolean => Number.isNaN(points[at]?.y ?? NaN);
+  return !isGap(index) && isGap(index - 1) && isGap(index + 1);
+}
