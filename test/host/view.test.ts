@@ -75,7 +75,7 @@ describe('The Runs view', () => {
   it('checks all, the last or the best of a run, and says how many and how large', async () => {
     await call('twa.selectAll', vscode.Uri.file(directory));
     assert.deepEqual(checked(), ['epoch-001', 'epoch-002', 'epoch-003', 'epoch-004']);
-    assert.match(twa.view.title, /\(4 checked, \d/);
+    assert.match(twa.view.title, /^4 checked, \d/);
 
     answer({ input: () => Promise.resolve('2') });
     await call('twa.selectLast', vscode.Uri.file(directory));

@@ -103,10 +103,9 @@ export class RunsView implements vscode.Disposable {
   #describe(): void {
     const entries = this.checkedRuns.flatMap((run) => run.entries);
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    // Not the view's description: that is not shown where the view is alone in its container.
+    // Not the view's description: that is not shown where the view is alone in its container. And not after "Runs":
+    // a side bar of the usual width would cut it off.
     this.#view.title =
-      entries.length === 0
-        ? l10n.t('Runs')
-        : l10n.t('Runs ({0} checked, {1})', entries.length, formatBytes(bytes));
+      entries.length === 0 ? l10n.t('Runs') : l10n.t('{0} checked, {1}', entries.length, formatBytes(bytes));
   }
 }

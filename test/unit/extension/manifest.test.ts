@@ -35,7 +35,7 @@ test('menus, key bindings and welcome texts refer to declared commands only', ()
   const used = [
     ...entries.flatMap(({ command }) => command ?? []),
     ...contributes.keybindings.map(({ command }) => command),
-    ...[...JSON.stringify(nls).matchAll(/command:(twa\.\w+)/g)].flatMap(([, id]) => id ?? []),
+    ...[...JSON.stringify(nls).matchAll(/command:(twa\.\w+)\)/g)].flatMap(([, id]) => id ?? []),
   ];
   for (const id of used) assert.ok(declared.includes(id), `${id} is used and not declared`);
   for (const { submenu } of entries) {
@@ -139,6 +139,7 @@ test('files that the manifest names are there', () => {
     manifest.icon,
     ...contributes.viewsContainers.activitybar.map(({ icon }) => icon),
     ...contributes.jsonValidation.map(({ url }) => url),
+    ...contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.svg)),
   ];
   for (const file of files) assert.ok(readFileSync(path.join(root, file)).length > 0, file);
 });
