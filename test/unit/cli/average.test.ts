@@ -1,14 +1,15 @@
 /** The verbs that start a compute process. They need the bundle `dist/compute.mjs`: `node scripts/build.mjs`. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import test, { before, type TestContext } from 'node:test';
+import test, { before } from 'node:test';
 import { readParameter } from '../../../src/core/checkpoints/merge.ts';
 import { formatById, requireComplete } from '../../../src/core/checkpoints/registry.ts';
 import { directoryWith } from '../task/temporary.ts';
 import { checkpoints, onlyDocument, root, start, twa } from './cli.ts';
+import { project } from './project.ts';
 
 const mixed = path.join(checkpoints, 'mixed');
 const epoch = (number: number) => path.join(mixed, `epoch-00${number}.safetensors`);
@@ -46,38 +47,6 @@ async function tensor(checkpoint: string, name: string): Promise<Float64Array> {
   } finally {
     await reader.close();
   }
-}
-
-/** A run of three checkpoints of a 4x4 image classifier, and 120 images of noise around two means. */
-function project(context: TestContext): string {
-  const rows = Array.from({ length: 120 }, (_, row) => {
-    const label = row % 2;
-    const pixels = Array.from(
-      { length: 16 },
-      (_, pixel) => Math.sin(13 * row + 7 * pixel) + (label === 1 ? 0.5 : -0.5),
-    );
-    return [...pixels.map((value) => value.toFixed(4)), label].join(',');
-  });
-  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
-  const directory = directoryWith(context, {
-    'data.csv': rows.join('\n'),
-    'splits.json': JSON.stringify({ train: range(0, 40), validation: range(40, 90), test: range(90, 120) }),
-    'twa.json': JSON.stringify({
-      data: {
-        inputs: { file: 'data.csv', columns: '0-15', shape: [4, 4, 1] },
-        targets: { file: 'data.csv', columns: '16', classes: 2 },
-        splits: 'splits.json',
-      },
-      output: 'probabilities',
-      loss: 'softmaxCrossEntropy',
-      metric: 'accuracy',
-    }),
-  });
-  mkdirSync(path.join(directory, 'run'));
-  for (const name of ['epoch-1', 'epoch-2', 'epoch-3']) {
-    cpSync(path.join(checkpoints, 'tfjs', name), path.join(directory, 'run', name), { recursive: true });
-  }
-  return directory;
 }
 
 test('average --method uniform writes the mean and a report, and the document is the report', async (context) => {
