@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { runJob } from '../../compute/client.ts';
 import { chooseOutput } from '../../core/averaging/output.ts';
 import { reportPathFor } from '../../core/averaging/report.ts';
-import type { AverageReport } from '../../core/averaging/types.ts';
+import type { AverageReport, PassProgress } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
 import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { expandPaths, inspectPath, requireComplete } from '../../core/checkpoints/registry.ts';
@@ -24,6 +24,7 @@ import { describeCheckpoint, runLabel } from '../tree/describe.ts';
 import { byMetric, displayMetric } from '../tree/metric.ts';
 import { checkable } from '../tree/selection.ts';
 import type { RunsView } from '../tree/view.ts';
+import { requireTrust } from '../trust.ts';
 import type { Runs } from '../watching/runs.ts';
 import { choose, FEWEST, proposal } from './choose.ts';
 import type { Choice } from './choose.ts';
@@ -32,7 +33,6 @@ import { planOptions, UNIFORM, withoutTaskOptions } from './plans.ts';
 import type { Plan } from './plans.ts';
 import { overall, progressText } from './progress.ts';
 import { taskFor } from './task.ts';
-import { requireTrust } from '../trust.ts';
 
 /** Every random choice of a pass follows from it; the report names it. */
 const SEED = 1;
@@ -194,19 +194,18 @@ export class AveragingFlow {
       return report;
     });
     showProgress(title, jobs, job);
-    try {
-      const report = await job.result;
-      const reportPath = reportPathFor(report.output);
-      await runs.refresh();
-      await (live === undefined ? results.show(reportPath) : live.done(reportPath));
-      return report;
-    } catch (error) {
+    const report = await job.result.catch((error: unknown) => {
       live?.failed(
         isCancelled(error) ? l10n.t('Cancelled.') : textOf(error),
         error instanceof TwaError ? error.details : [],
       );
       throw error;
-    }
+    });
+    const reportPath = reportPathFor(report.output);
+    await (live === undefined ? results.show(reportPath) : live.done(reportPath));
+    // The watcher sees the average by itself, but not on every file system.
+    await runs.refresh();
+    return report;
   }
 
   async #run(
@@ -214,7 +213,7 @@ export class AveragingFlow {
     { method, rule }: Plan,
     task: string | undefined,
     { signal, report }: JobControl,
-    onProgress: (progress: Parameters<typeof overall>[0]) => void,
+    onProgress: (progress: PassProgress) => void,
   ): Promise<AverageReport> {
     const { log } = this.#deps;
     const template = headers.at(-1);
@@ -277,7 +276,7 @@ function showProgress(title: string, jobs: JobQueue, job: Job<unknown>): void {
       token.onCancellationRequested(() => job.cancel());
       let before = 0;
       const stop = jobs.onChange(({ current }) => {
-        if (current?.title !== title) return;
+        if (current?.id !== job.id) return;
         const percent = 100 * current.fraction;
         progress.report({ message: current.message, increment: Math.max(0, percent - before) });
         before = Math.max(before, percent);

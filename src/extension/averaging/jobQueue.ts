@@ -2,6 +2,7 @@ import { cancelled, throwIfAborted } from '../../core/errors.ts';
 
 /** What a job in work says of itself. */
 export interface JobState {
+  readonly id: number;
   readonly title: string;
   /** Of the whole job, 0..1. */
   readonly fraction: number;
@@ -15,6 +16,7 @@ export interface QueueState {
 }
 
 export interface Job<T> {
+  readonly id: number;
   readonly result: Promise<T>;
   /** Stops the job, or takes it out of the queue. Its result then rejects as cancelled. */
   readonly cancel: () => void;
@@ -29,6 +31,7 @@ export interface JobControl {
 export class JobQueue {
   readonly #listeners = new Set<(state: QueueState) => void>();
   readonly #controllers = new Set<AbortController>();
+  #ids = 0;
   #last: Promise<unknown> = Promise.resolve();
   #current: { readonly controller: AbortController; readonly state: JobState } | undefined;
 
@@ -46,6 +49,7 @@ export class JobQueue {
   }
 
   add<T>(title: string, work: (control: JobControl) => Promise<T>): Job<T> {
+    const id = ++this.#ids;
     const controller = new AbortController();
     this.#controllers.add(controller);
     const aborted = new Promise<never>((_, reject) => {
@@ -54,14 +58,14 @@ export class JobQueue {
         if (this.#current?.controller !== controller) reject(cancelled());
       });
     });
-    const turn = this.#last.then(() => this.#run(title, controller, work));
+    const turn = this.#last.then(() => this.#run({ id, title }, controller, work));
     this.#last = turn.catch(() => undefined);
     const result = Promise.race([turn, aborted]).finally(() => {
       this.#controllers.delete(controller);
       this.#changed();
     });
     this.#changed();
-    return { result, cancel: () => controller.abort() };
+    return { id, result, cancel: () => controller.abort() };
   }
 
   cancelCurrent(): void {
@@ -75,14 +79,14 @@ export class JobQueue {
   }
 
   async #run<T>(
-    title: string,
+    job: Pick<JobState, 'id' | 'title'>,
     controller: AbortController,
     work: (control: JobControl) => Promise<T>,
   ): Promise<T> {
     const { signal } = controller;
     throwIfAborted(signal);
     const report = (fraction: number, message: string): void => {
-      this.#current = { controller, state: { title, fraction, message } };
+      this.#current = { controller, state: { ...job, fraction, message } };
       this.#changed();
     };
     report(0, '');

@@ -4,8 +4,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { readSetting, writeSetting } from '../api.ts';
-import { requireTrust } from '../trust.ts';
 import type { Dialogs } from '../dialogs.ts';
+import { SETTINGS } from '../names.ts';
+import type { SettingName, Settings } from '../names.ts';
+import { requireTrust } from '../trust.ts';
 import { folderSetting, isInside, resolveFolder } from '../watching/folders.ts';
 import { pathOf } from './targets.ts';
 import type { Target } from './targets.ts';
@@ -25,20 +27,25 @@ export async function watchFolders(targets: readonly Target[], dialogs: Dialogs)
       : await dialogs.pickFolders(l10n.t('Watch a Folder for Checkpoints'), l10n.t('Watch'));
   for (const folder of folders ?? []) {
     const home = homeOf(folder);
-    const known = ownFolders(home);
-    if (known.some((setting) => resolveFolder(setting, home.root) === folder)) continue;
-    await writeSetting('watchFolders', [...known, folderSetting(folder, home.root)], home.target, home.scope);
+    const isFolder = (setting: string): boolean => resolveFolder(setting, home.root) === folder;
+    const known = own('watchFolders', home);
+    if (!known.some(isFolder))
+      await write('watchFolders', [...known, folderSetting(folder, home.root)], home);
     // What was stopped before is wanted again.
-    const ignored = readSetting('ignore', home.scope);
-    const kept = ignored.filter((setting) => resolveFolder(setting, home.root) !== folder);
-    if (kept.length < ignored.length) await writeSetting('ignore', kept, home.target, home.scope);
+    const ignored = own('ignore', home);
+    if (ignored.some(isFolder))
+      await write(
+        'ignore',
+        ignored.filter((setting) => !isFolder(setting)),
+        home,
+      );
   }
 }
 
 /** Of a folder in the settings, takes it out; of one that was found by itself, adds it to `twa.ignore`. */
 export async function stopWatching(targets: readonly Target[], dialogs: Dialogs): Promise<void> {
   requireTrust(l10n.t('Trust this workspace to change what is watched.'));
-  const entries = homes().flatMap((home) => ownFolders(home).map((setting) => ({ home, setting })));
+  const entries = homes().flatMap((home) => own('watchFolders', home).map((setting) => ({ home, setting })));
   if (targets.length === 0) {
     if (entries.length === 0) {
       void dialogs.notify('info', l10n.t('No folder is being watched because of the settings.'), []);
@@ -48,7 +55,7 @@ export async function stopWatching(targets: readonly Target[], dialogs: Dialogs)
       entries.map((entry) => ({ label: entry.setting, value: entry })),
       { title: l10n.t('Stop Watching Folder'), placeholder: l10n.t('Which one?') },
     );
-    if (chosen !== undefined) await remove(chosen.home, chosen.setting);
+    if (chosen !== undefined) await remove(chosen);
     return;
   }
   for (const target of targets) {
@@ -57,27 +64,30 @@ export async function stopWatching(targets: readonly Target[], dialogs: Dialogs)
       const folder = resolveFolder(setting, home.root);
       return folder !== undefined && isInside(at, folder);
     });
-    for (const { home, setting } of named) await remove(home, setting);
+    for (const entry of named) await remove(entry);
     await ignore(at, homeOf(at));
   }
 }
 
 /** Where the workspace folder is searched by itself, and would find it again. */
 async function ignore(at: string, home: Home): Promise<void> {
-  const { root, target, scope } = home;
+  const { root, scope } = home;
   if (root === undefined || !isInside(at, root) || !readSetting('autoDetect', scope)) return;
   if (at === root) {
-    await writeSetting('autoDetect', false, target, scope);
+    await write('autoDetect', false, home);
     return;
   }
-  const ignored = readSetting('ignore', scope);
+  const ignored = own('ignore', home);
   const setting = asPath(folderSetting(at, root));
-  if (!ignored.includes(setting)) await writeSetting('ignore', [...ignored, setting], target, scope);
+  if (!ignored.includes(setting)) await write('ignore', [...ignored, setting], home);
 }
 
-async function remove(home: Home, setting: string): Promise<void> {
-  const left = ownFolders(home).filter((other) => other !== setting);
-  await writeSetting('watchFolders', left, home.target, home.scope);
+async function remove({ home, setting }: { readonly home: Home; readonly setting: string }): Promise<void> {
+  await write(
+    'watchFolders',
+    own('watchFolders', home).filter((other) => other !== setting),
+    home,
+  );
 }
 
 /** In `twa.ignore` a bare name would hold everywhere. */
@@ -104,16 +114,21 @@ function homeOf(at: string): Home {
   return home;
 }
 
-/** What exactly this place's settings say, without what they inherit. */
-function ownFolders({ target, scope }: Home): readonly string[] {
-  const found = vscode.workspace.getConfiguration('twa', scope).inspect<unknown>('watchFolders');
-  const value =
-    target === vscode.ConfigurationTarget.Global
-      ? found?.globalValue
-      : target === vscode.ConfigurationTarget.Workspace
-        ? found?.workspaceValue
-        : found?.workspaceFolderValue;
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+/** What exactly this place's settings say, without what they inherit: that must not be copied into them. */
+function own(name: 'watchFolders' | 'ignore', { target, scope }: Home): readonly string[] {
+  const found = vscode.workspace.getConfiguration('twa', scope).inspect<unknown>(name);
+  switch (target) {
+    case vscode.ConfigurationTarget.Global:
+      return SETTINGS[name](found?.globalValue);
+    case vscode.ConfigurationTarget.Workspace:
+      return SETTINGS[name](found?.workspaceValue);
+    case vscode.ConfigurationTarget.WorkspaceFolder:
+      return SETTINGS[name](found?.workspaceFolderValue);
+  }
+}
+
+async function write<Name extends SettingName>(name: Name, value: Settings[Name], home: Home): Promise<void> {
+  await writeSetting(name, value, home.target, home.scope);
 }
 
 async function directoryOf(file: string): Promise<string> {

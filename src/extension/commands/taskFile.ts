@@ -28,7 +28,7 @@ export async function createTaskFile([target]: readonly Target[], runs: Runs, vi
       ),
     );
   }
-  const directory = await taskDirectory(at);
+  const directory = await taskDirectory(at, runs);
   const existing = path.join(directory, TASK_FILE_NAME);
   if (!(await isFile(existing))) {
     const checkpoint = await newestCheckpoint(at, runs);
@@ -45,9 +45,11 @@ function runAtHand(runs: Runs, view: RunsView): string | undefined {
 }
 
 /** One task file serves all runs of a project: it belongs at the top of the workspace folder. */
-async function taskDirectory(at: string): Promise<string> {
+async function taskDirectory(at: string, runs: Runs): Promise<string> {
   const folder = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(at));
   if (folder !== undefined) return folder.uri.fsPath;
+  const checkpoint = runs.index.entry(at);
+  if (checkpoint !== undefined) return checkpoint.run.directory;
   return (await isFile(at)) ? path.dirname(at) : at;
 }
 

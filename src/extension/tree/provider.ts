@@ -14,13 +14,13 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
   readonly #runs: Runs;
   readonly #checked: () => Checked;
   readonly #nodes = new NodeCache();
-  readonly #changed = new vscode.EventEmitter<Node | readonly Node[] | undefined>();
+  readonly #changed = new vscode.EventEmitter<Node | Node[] | undefined>();
   readonly #stopListening: () => void;
   #shown: RunsSnapshot;
   /** How the runs' rows are written, once per snapshot of a run. */
   #looks = new WeakMap<object, Pick<Look, 'metric' | 'best'>>();
 
-  readonly onDidChangeTreeData = this.#changed.event as vscode.Event<Node | Node[] | undefined>;
+  readonly onDidChangeTreeData = this.#changed.event;
 
   constructor(runs: Runs, checked: () => Checked) {
     this.#runs = runs;

@@ -94,7 +94,8 @@ export class Runs implements RunWatcher, vscode.Disposable {
     watcher.onChange((snapshot) => {
       if (this.#watcher === watcher) this.#publish(snapshot);
     });
-    this.#publish(watcher.snapshot);
+    // What is known stays to be seen until the new watcher knows better.
+    this.#publish({ ...watcher.snapshot, runs: this.snapshot.runs });
     old?.close().catch((error: unknown) => this.#log.error(String(error)));
   }
 

@@ -31,11 +31,14 @@ test('one at a time, in order, and a failure does not stop the next', async () =
   const b = queue.add('b', second.run);
   const control = await first.started;
   control.report(0.5, 'half');
-  assert.deepEqual(queue.state, { current: { title: 'a', fraction: 0.5, message: 'half' }, waiting: 1 });
+  assert.deepEqual(queue.state, {
+    current: { id: a.id, title: 'a', fraction: 0.5, message: 'half' },
+    waiting: 1,
+  });
   first.fail(new Error('broken'));
   await assert.rejects(a.result, /broken/);
   await second.started;
-  assert.deepEqual(queue.state, { current: { title: 'b', fraction: 0, message: '' }, waiting: 0 });
+  assert.deepEqual(queue.state, { current: { id: b.id, title: 'b', fraction: 0, message: '' }, waiting: 0 });
   second.finish('done');
   assert.equal(await b.result, 'done');
   assert.deepEqual(queue.state, { current: undefined, waiting: 0 });
