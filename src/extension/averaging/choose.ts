@@ -61,11 +61,19 @@ export async function choose(
     return only !== undefined && others.length === 0 ? proposal(only, []) : { kind: 'pickRun' };
   }
   const candidates = await Promise.all(
-    pointedAt.map((target) => candidatesOf(target, checked, index, files)),
+    withItsChecked(pointedAt, checked).map((target) => candidatesOf(target, checked, index, files)),
   );
   // A run and a checkpoint in it may both be highlighted.
   const unique = new Map(candidates.flat().map((one) => [one.path, one]));
   return conclude([...unique.values()], index);
+}
+
+/** Who points at one of several checked checkpoints means them all, as with highlighted rows. */
+function withItsChecked(targets: readonly Target[], checked: readonly CheckedRun[]): readonly Target[] {
+  const [only, ...others] = targets;
+  if (only?.kind !== 'checkpoint' || others.length > 0) return targets;
+  const marked = checked.find(({ entries }) => entries.some((entry) => entry.path === only.path));
+  return marked?.entries.map((entry) => ({ kind: 'checkpoint', path: entry.path })) ?? targets;
 }
 
 /** The newest complete checkpoints of a run, with what was pointed at. */

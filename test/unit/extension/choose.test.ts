@@ -75,6 +75,17 @@ test('from a menu: what was pointed at, whatever is checked', async () => {
   });
 });
 
+test('one of the checked ones: all of them; one that is not checked: itself', async () => {
+  const checked = ['/w/a/e2', '/w/a/e3', '/w/b/e1'];
+  assert.deepEqual(await decide([one('/w/a/e3')], checked), {
+    kind: 'chosen',
+    run: '/w/a',
+    paths: ['/w/a/e2', '/w/a/e3'],
+  });
+  const other = await decide([one('/w/a/e4')], checked);
+  assert.equal(other.kind, 'pick');
+});
+
 test('a run: its checked ones, else all complete ones', async () => {
   const marked = await decide([wholeRun('/w/a')], ['/w/a/e2', '/w/a/e3', '/w/b/e1']);
   assert.deepEqual(marked, { kind: 'chosen', run: '/w/a', paths: ['/w/a/e2', '/w/a/e3'] });
