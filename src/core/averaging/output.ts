@@ -4,14 +4,11 @@ import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../checkpoints/files.ts';
 import { PARTIAL_SUFFIX } from '../checkpoints/publish.ts';
-import { formats } from '../checkpoints/registry.ts';
+import { AVERAGES_DIRECTORY, formatById } from '../checkpoints/registry.ts';
 import type { CheckpointHeader } from '../checkpoints/types.ts';
 import { TwaError } from '../errors.ts';
 import { reportPathFor } from './report.ts';
 import type { Method, TwaRule } from './types.ts';
-
-/** The folder of a run that holds its averages, so that they are never taken for checkpoints of the training. */
-export const AVERAGES = 'averages';
 
 export interface OutputRequest {
   /** Where to put it; `averages` beside the newest checkpoint when not given. */
@@ -34,12 +31,11 @@ export async function chooseOutput(
   const template = request.template ?? request.headers.at(-1);
   if (template === undefined)
     throw new TwaError('usage', 'There is no checkpoint to average: name at least one.');
-  const format = formats.find(({ id }) => id === template.format);
-  if (format === undefined) {
-    throw new TwaError('unsupported', `${template.path}: the format ${template.format} cannot be written.`);
-  }
+  const format = formatById(template.format);
   const beside = dirname(template.path);
-  const directory = request.directory ?? (basename(beside) === AVERAGES ? beside : join(beside, AVERAGES));
+  const directory =
+    request.directory ??
+    (basename(beside) === AVERAGES_DIRECTORY ? beside : join(beside, AVERAGES_DIRECTORY));
   const stem = request.rule === undefined ? request.method : `${request.method}-${request.rule}`;
   for (let number = 1; ; number++) {
     const name = format.outputName(`${stem}-${number}`, template);

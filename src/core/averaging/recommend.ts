@@ -1,22 +1,25 @@
 /** Which row of the table to use, in one honest sentence. */
 import { bootstrapDifference } from './bootstrap.ts';
-import { isBetter, metricValues, score } from './summary.ts';
-import type { Candidate, Metric, RowId } from './table.ts';
+import { bestOf, metricValues, type Metric } from './summary.ts';
+import type { Candidate, RowId } from './table.ts';
 import type { Interval, Recommendation, TableRow } from './types.ts';
 
 /**
- * By how much was chosen by looking at data: nothing, one of n, n numbers. The last checkpoint is not among them: on
- * the stop split the best single one is never worse, and it is as simple.
+ * By how much was chosen by looking at data: nothing, one of n, n numbers. The last checkpoint is not among them: it
+ * is as simple as the best single one, which is never worse on the stop split.
  */
 const SIMPLEST_FIRST: readonly RowId[] = ['uniform', 'best', 'manual', 'twa'];
 
 /** The bootstrap of so few numbers (batch means, say) knows nothing: then no difference counts. */
-const FEWEST_EXAMPLES = 10;
+const FEWEST_NUMBERS = 10;
+
+type Difference = { readonly difference: number } & Interval;
+type Verdict = 'better' | 'same' | 'worse' | 'unknown';
 
 /**
- * The simplest candidate that is within noise of the best on the stop split, where noise is the 95 % paired
- * bootstrap interval of the metric. Anything but the plain average must also beat it beyond noise on the report
- * split, which had no part in any choice: otherwise the plain average is recommended.
+ * The stop split names a favourite, and the report split, which had no part in any choice, has to confirm it: what is
+ * recommended is the simplest candidate that the favourite does not beat beyond noise on the report split. Noise is
+ * the 95 % paired bootstrap interval of the metric.
  */
 export function recommend(
   candidates: readonly Candidate[],
@@ -24,98 +27,81 @@ export function recommend(
   metric: Metric,
   seed: number,
 ): Recommendation {
-  const onStop = simplestWithinNoise(candidates, metric, seed);
-  const row = (id: RowId): TableRow | undefined => table.find((one) => one.id === id);
-  const examples = candidates[0]!.report.weights.reduce((sum, weight) => sum + weight, 0);
-  const enough = candidates[0]!.report.weights.length >= FEWEST_EXAMPLES;
+  const contenders = SIMPLEST_FIRST.flatMap((id) => candidates.filter((candidate) => candidate.id === id));
+  const compare = (one: Candidate, other: Candidate): Difference =>
+    bootstrapDifference(
+      metricValues(one.report, metric.name),
+      metricValues(other.report, metric.name),
+      other.report.weights,
+      seed,
+    );
+  const judge = (one: Candidate, other: Candidate): Verdict =>
+    one.report.weights.length < FEWEST_NUMBERS ? 'unknown' : verdict(compare(one, other), metric);
 
-  const chosen = row(onStop)!;
-  const uniform = row('uniform')!;
-  const versus = chosen.metricVersusUniform;
-  const confirmed = versus !== undefined && enough && sign(versus, metric) === 'better';
-  if (confirmed) {
-    const twa = row('twa');
-    const simpler =
-      twa === undefined || onStop === 'twa'
-        ? ''
-        : ` TWA's ${number(twa.metric)} is not better than that beyond noise.`;
+  const onStop = contenders.map(({ stop }) => stop);
+  const favourite = contenders[bestOf(onStop, metric)]!;
+  const used = contenders.find((one) => one === favourite || judge(favourite, one) !== 'better')!;
+
+  const uniform = contenders[0]!;
+  const rival = contenders.at(-1)!;
+  const rowOf = ({ id }: Candidate): TableRow => table.find((row) => row.id === id)!;
+  const metricOf = (one: Candidate): string => number(rowOf(one).metric);
+  const difference = (one: Candidate): string => {
+    const examples = one.report.weights.reduce((sum, weight) => sum + weight, 0);
+    return `(${describe(compare(one, uniform))}, ${examples} report examples)`;
+  };
+
+  if (used === uniform) {
+    const numbers = `${metric.name} ${metricOf(rival)} against ${metricOf(uniform)} ${difference(rival)}`;
+    const words = inWords(judge(rival, uniform));
+    const loss = lowerLoss(rowOf(rival), rowOf(uniform));
     return {
-      use: onStop,
-      sentence:
-        `Use ${named(chosen)}: ${metric.name} ${number(chosen.metric)} against ${number(uniform.metric)} of the ` +
-        `plain average (${difference(versus)}, ${examples} report examples).${simpler}`,
+      use: used.id,
+      sentence: `Use the plain average: ${name(rival)} is ${words}, ${numbers}.${loss}`,
     };
   }
-
-  const rival = row('twa') ?? row('manual') ?? row('best')!;
-  return { use: 'uniform', sentence: againstRival(rival, uniform, onStop, metric, examples, enough) };
+  const against = `${metricOf(used)} against ${metricOf(uniform)} of the plain average ${difference(used)}`;
+  const other =
+    used === rival ? '' : ` ${name(rival)}, with ${metricOf(rival)}, is ${inWords(judge(rival, used))}.`;
+  return { use: used.id, sentence: `Use ${name(used)}: ${metric.name} ${against}.${other}` };
 }
 
-function simplestWithinNoise(candidates: readonly Candidate[], metric: Metric, seed: number): RowId {
-  const best = candidates.reduce((a, b) =>
-    isBetter(score(b.stop, metric.name), score(a.stop, metric.name), metric.goal) ? b : a,
-  );
-  const { weights } = best.stop;
-  const isClose = (candidate: Candidate): boolean => {
-    if (candidate === best || weights.length < FEWEST_EXAMPLES) return true;
-    const values = metricValues(candidate.stop, metric.name);
-    if (!values.every(Number.isFinite)) return false;
-    return (
-      sign(bootstrapDifference(values, metricValues(best.stop, metric.name), weights, seed), metric) !==
-      'worse'
-    );
-  };
-  return SIMPLEST_FIRST.find((id) =>
-    candidates.some((candidate) => candidate.id === id && isClose(candidate)),
-  )!;
-}
-
-function againstRival(
-  rival: TableRow,
-  uniform: TableRow,
-  onStop: RowId,
-  metric: Metric,
-  examples: number,
-  enough: boolean,
-): string {
-  const versus = rival.metricVersusUniform!;
-  const numbers = `${metric.name} ${number(rival.metric)} against ${number(uniform.metric)} (${difference(versus)}, ${examples} report examples)`;
-  const use = `Use the plain average: ${named(rival)}`;
-  if (!enough) return `${use} has ${numbers}, and that is too few numbers to tell noise from a difference.`;
-  switch (sign(versus, metric)) {
-    case 'worse':
-      return `${use} is worse, ${numbers}.`;
-    case 'better':
-      return `${use} is better on the report split, ${numbers}, but not beyond noise on the stop split that decides.`;
-    case 'same': {
-      const stop = onStop === rival.id ? ', though it was better on the stop split' : '';
-      const loss = rival.lossVersusUniform!;
-      const lower =
-        loss.high < 0
-          ? ` Its loss is lower beyond noise: ${number(rival.loss)} against ${number(uniform.loss)}.`
-          : '';
-      return `${use} is within noise of it, ${numbers}${stop}.${lower}`;
-    }
-  }
-}
-
-function sign(
-  versus: { readonly difference: number } & Interval,
-  metric: Metric,
-): 'better' | 'same' | 'worse' {
+function verdict(versus: Difference, metric: Metric): Verdict {
   const [low, high] = metric.goal === 'maximize' ? [versus.low, versus.high] : [-versus.high, -versus.low];
+  if (Number.isNaN(low)) return 'unknown';
   if (low > 0) return 'better';
   return high < 0 ? 'worse' : 'same';
 }
 
-/** The row in the middle of a sentence. */
-function named(row: TableRow): string {
-  return row.id === 'twa' ? 'TWA' : row.label.charAt(0).toLowerCase() + row.label.slice(1);
+function inWords(rival: Verdict): string {
+  switch (rival) {
+    case 'better':
+      return 'better on the report split but was not on the stop split, which chooses';
+    case 'same':
+      return 'within noise of it';
+    case 'worse':
+      return 'worse';
+    case 'unknown':
+      return 'not to be told from it by so few numbers';
+  }
 }
 
-function difference(versus: { readonly difference: number } & Interval): string {
+/** Said where it may matter to somebody; the metric decides. */
+function lowerLoss(rival: TableRow, uniform: TableRow): string {
+  const versus = rival.lossVersusUniform;
+  return versus !== undefined && versus.high < 0
+    ? ` Its loss is lower beyond noise: ${number(rival.loss)} against ${number(uniform.loss)}.`
+    : '';
+}
+
+/** In the middle of a sentence: "TWA", "best single (epoch-7)". */
+function name(candidate: Candidate): string {
+  return candidate.id === 'twa' ? 'TWA' : candidate.label.charAt(0).toLowerCase() + candidate.label.slice(1);
+}
+
+function describe({ difference, low, high }: Difference): string {
   const signed = (value: number): string => `${value < 0 ? '-' : '+'}${number(Math.abs(value), 2)}`;
-  return `difference ${signed(versus.difference)}, 95 % interval ${signed(versus.low)} to ${signed(versus.high)}`;
+  return `difference ${signed(difference)}, 95 % interval ${signed(low)} to ${signed(high)}`;
 }
 
 function number(value: number, digits = 4): string {

@@ -4,6 +4,12 @@ import type { Goal } from '../runs/types.ts';
 import { percentileInterval, resampleMeans, weightedMean } from './bootstrap.ts';
 import type { Interval, SplitEvaluation } from './types.ts';
 
+/** The metric to decide by. */
+export interface Metric {
+  readonly name: string;
+  readonly goal: Goal;
+}
+
 /** Weighted means over a split. */
 export interface Score {
   readonly metric: number;
@@ -56,4 +62,41 @@ export function isBetter(a: Score, b: Score, goal: Goal): boolean {
 
 function badness(value: number): number {
   return Number.isNaN(value) ? Infinity : value;
+}
+
+/**
+ * The index of the best of several models on the same examples, by the one-standard-error rule (Breiman et al.,
+ * "Classification and Regression Trees", 1984, section 3.4.3): models whose metric is within one standard error, of
+ * the paired difference, of the best metric count as tied, and of those the lowest loss wins. On a few hundred
+ * examples accuracy is a coarse measure, one example of difference is always a tie, and the loss sees more; but what
+ * loses more of the metric than that is out, whatever its loss.
+ */
+export function bestOf(evaluations: readonly SplitEvaluation[], metric: Metric): number {
+  const scores = evaluations.map((evaluation) => score(evaluation, metric.name));
+  const indices = [...evaluations.keys()];
+  const top = indices.reduce((a, b) => (isBetter(scores[b]!, scores[a]!, metric.goal) ? b : a), 0);
+  const isTied = (index: number): boolean => {
+    if (index === top) return true;
+    const [a, b] = [evaluations[index]!, evaluations[top]!];
+    const bValues = metricValues(b, metric.name);
+    const differences = metricValues(a, metric.name).map((value, i) => value - bValues[i]!);
+    // One example of difference is exactly one standard error, but for rounding.
+    const noise = standardError(differences, a.weights) * (1 + 1e-9);
+    return Math.abs(weightedMean(differences, a.weights)) <= noise;
+  };
+  return indices
+    .filter(isTied)
+    .reduce((a, b) => (badness(scores[b]!.loss) < badness(scores[a]!.loss) ? b : a), top);
+}
+
+/** Of a weighted mean, as a ratio of sums: sqrt(n / (n - 1) sum (w (x - mean))^2) / sum w. */
+function standardError(values: Float64Array, weights: Float64Array): number {
+  const mean = weightedMean(values, weights);
+  let squares = 0;
+  let total = 0;
+  for (let i = 0; i < values.length; i++) {
+    squares += (weights[i]! * (values[i]! - mean)) ** 2;
+    total += weights[i]!;
+  }
+  return Math.sqrt((squares * values.length) / (values.length - 1)) / total;
 }

@@ -1,15 +1,9 @@
 /** The final table: a few candidates side by side on the report split. */
-import type { Goal } from '../runs/types.ts';
 import { percentileInterval, resampleMeans } from './bootstrap.ts';
-import { metricValues, score } from './summary.ts';
+import { metricValues, score, type Metric } from './summary.ts';
 import type { Interval, SplitEvaluation, TableRow } from './types.ts';
 
 export type RowId = 'best' | 'last' | 'uniform' | 'twa' | 'manual';
-
-export interface Metric {
-  readonly name: string;
-  readonly goal: Goal;
-}
 
 /** A model that can be recommended. */
 export interface Candidate {

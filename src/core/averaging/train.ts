@@ -2,7 +2,7 @@
 import { throwIfAborted, TwaError } from '../errors.ts';
 import { permutation, seededRandom, type Random } from './rng.ts';
 import type { Rule } from './rules/rule.ts';
-import { isBetter, score, type Score } from './summary.ts';
+import { bestOf, score } from './summary.ts';
 import type { BufferMode, LossPoint, Objective, PassProgress, SplitEvaluation, TwaOptions } from './types.ts';
 
 /** A mix that has been looked at on the stop split. */
@@ -25,7 +25,7 @@ export interface TrainHooks {
 }
 
 export interface Training {
-  /** The best on the stop split of the start and all epochs. */
+  /** The best on the stop split of the start and all epochs, see {@link bestOf}. */
   readonly best: JudgedMix;
   readonly curve: readonly LossPoint[];
   readonly notes: readonly string[];
@@ -41,8 +41,8 @@ const MOST_HALVINGS = 12;
 
 /**
  * A learning rate that is too high shows in a loss that is not finite, or that is higher over an epoch than at the
- * start by more than two standard deviations between batches. Then the rate is halved and training goes on from the
- * best mix so far with a fresh optimiser; the notes say so.
+ * start by more than two standard errors (from how much batches differ). Then the rate is halved and training goes on
+ * from the best mix so far with a fresh optimiser; the notes say so.
  */
 export async function trainCoefficients<State>(
   objective: Objective,
@@ -63,6 +63,7 @@ export async function trainCoefficients<State>(
   const options = settings.chooseRate
     ? { ...settings.options, learningRate: rule.learningRate({ gradients: atStart.gradients, steps }) }
     : settings.options;
+  const noise = atStart.deviation * Math.sqrt(1 / atStart.gradients.length + 1 / stepsPerEpoch);
   let learningRate = options.learningRate;
   let halvings = 0;
 
@@ -81,7 +82,9 @@ export async function trainCoefficients<State>(
     });
   };
 
-  let best: JudgedMix & { score: Score; epoch: number } = { ...start, score: startScore, epoch: 0 };
+  /** The start, and the mix after every epoch. */
+  const judged: JudgedMix[] = [start];
+  let best = 0;
   let state = rule.init(start.coefficients);
   let stepsTaken = 0;
   let epoch = 0;
@@ -105,16 +108,16 @@ export async function trainCoefficients<State>(
         sincePoint = new LossMean();
       }
     }
-    return ofEpoch.value > atStart.loss + 2 * atStart.deviation ? undefined : sincePoint.value;
+    return ofEpoch.value > atStart.loss + 2 * noise ? undefined : sincePoint.value;
   };
 
-  while (epoch < epochs && epoch < best.epoch + patience) {
+  while (epoch < epochs && epoch < best + patience) {
     const fitLoss = await trainEpoch();
     if (fitLoss === undefined) {
       if (halvings === MOST_HALVINGS) break;
       halvings++;
       learningRate /= 2;
-      state = rule.init(best.coefficients);
+      state = rule.init(judged[best]!.coefficients);
       continue;
     }
     epoch++;
@@ -126,8 +129,12 @@ export async function trainCoefficients<State>(
       settings.buffers,
       hooks.signal,
     );
+    judged.push({ coefficients, stop });
+    best = bestOf(
+      judged.map((mix) => mix.stop),
+      metric,
+    );
     const reached = score(stop, metric.name);
-    if (isBetter(reached, best.score, metric.goal)) best = { coefficients, stop, score: reached, epoch };
     const point = { step: stepsTaken, epoch, fitLoss, stopLoss: reached.loss, stopMetric: reached.metric };
     addPoint(point, epoch * stepsPerEpoch, coefficients);
   }
@@ -138,11 +145,11 @@ export async function trainCoefficients<State>(
     notes.push(`The loss rose with a learning rate of ${rates}.`);
   }
   notes.push(
-    best.epoch === 0
+    best === 0
       ? `TWA found nothing better than its start on the stop split in ${epoch} epoch(s).`
-      : `TWA took ${epoch} of ${epochs} epochs; epoch ${best.epoch} was the best on the stop split.`,
+      : `TWA took ${epoch} of ${epochs} epochs; epoch ${best} was the best on the stop split.`,
   );
-  return { best: { coefficients: best.coefficients, stop: best.stop }, curve, notes, options };
+  return { best: judged[best]!, curve, notes, options };
 }
 
 /** Batches that tell what loss, noise and gradients are like at the start. */

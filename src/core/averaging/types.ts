@@ -168,7 +168,7 @@ export interface TableRow {
 }
 
 export interface Recommendation {
-  /** Id of the row to use: the simplest within noise of the best on the stop split. */
+  /** Id of the row to use: the simplest that the best on the stop split does not beat beyond noise on report. */
   readonly use: string;
   /** One honest sentence, with the numbers. */
   readonly sentence: string;

@@ -8,7 +8,7 @@ import {
   weightedMean,
 } from '../../../src/core/averaging/bootstrap.ts';
 import { seededRandom } from '../../../src/core/averaging/rng.ts';
-import { isBetter, score, summarize } from '../../../src/core/averaging/summary.ts';
+import { bestOf, isBetter, score, summarize } from '../../../src/core/averaging/summary.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { randomVector } from './logistic.ts';
 
@@ -121,5 +121,41 @@ describe('summary', () => {
     assert.ok(isBetter(at(0, 9), at(NaN, 1), 'maximize'));
     assert.ok(!isBetter(at(NaN, 1), at(0, 9), 'minimize'));
     assert.ok(isBetter(at(NaN, 1), at(NaN, NaN), 'minimize'));
+  });
+
+  describe('bestOf', () => {
+    const SIZE = 200;
+    const model = (right: number, loss: number, from = 0) => ({
+      loss: new Float64Array(SIZE).fill(loss),
+      metrics: {
+        accuracy: Float64Array.from({ length: SIZE }, (_, i) => (i >= from && i < from + right ? 1 : 0)),
+      },
+      weights: new Float64Array(SIZE).fill(1),
+    });
+    const accuracy = { name: 'accuracy', goal: 'maximize' } as const;
+
+    test('a clear difference of the metric decides, whatever the loss', () => {
+      assert.equal(bestOf([model(180, 2), model(170, 0.1)], accuracy), 0);
+      assert.equal(bestOf([model(170, 0.1), model(180, 2)], accuracy), 1);
+    });
+
+    test('one example of difference is a tie, and the loss decides; two the same way are not', () => {
+      assert.equal(bestOf([model(180, 0.5), model(179, 0.4)], accuracy), 1);
+      assert.equal(bestOf([model(180, 0.5), model(178, 0.4)], accuracy), 0);
+      // 10 examples gained and 12 lost: two more, but within the noise of 22 that changed.
+      assert.equal(bestOf([model(160, 0.5), model(158, 0.4, 12)], accuracy), 1);
+    });
+
+    test('ties are with the best metric of all, so that they do not add up', () => {
+      const chain = [180, 179, 178, 177, 176].map((right, i) => model(right, 1 - i / 10));
+      assert.equal(bestOf(chain, accuracy), 1);
+    });
+
+    test('with the loss as the metric, the lowest loss wins; NaN never does', () => {
+      const loss = { name: 'loss', goal: 'minimize' } as const;
+      assert.equal(bestOf([model(1, 0.5), model(1, 0.4), model(1, NaN)], loss), 1);
+      assert.equal(bestOf([model(180, NaN), model(180, 0.5)], accuracy), 1);
+      assert.equal(bestOf([model(1, NaN), model(1, NaN)], loss), 0);
+    });
   });
 });

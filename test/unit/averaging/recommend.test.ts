@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { recommend } from '../../../src/core/averaging/recommend.ts';
 import { below, seededRandom } from '../../../src/core/averaging/rng.ts';
-import { buildTable, type Candidate, type Metric, type RowId } from '../../../src/core/averaging/table.ts';
+import type { Metric } from '../../../src/core/averaging/summary.ts';
+import { buildTable, type Candidate, type RowId } from '../../../src/core/averaging/table.ts';
 import type { Recommendation, SplitEvaluation } from '../../../src/core/averaging/types.ts';
 
 const ACCURACY: Metric = { name: 'accuracy', goal: 'maximize' };
@@ -36,14 +37,14 @@ const LABELS: Readonly<Record<RowId, string>> = {
   manual: 'Manual coefficients',
 };
 
-/** Per candidate: right answers of 1000 on stop and on report, and the loss on report. */
+/** Per candidate: right answers of 1000 on stop and on report, and the loss on both. */
 type Results = Partial<Record<RowId, readonly [stop: number, report: number, loss?: number]>>;
 
 function recommendFor(results: Results, size = 1000): Recommendation {
   const candidates: Candidate[] = Object.entries(results).map(([id, [stop, report, loss]], at) => ({
     id: id as RowId,
     label: LABELS[id as RowId],
-    stop: evaluation(stop, size, at),
+    stop: evaluation(stop, size, at, loss),
     report: evaluation(report, size, at, loss),
   }));
   return recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1);
@@ -64,16 +65,22 @@ describe('recommend', () => {
       /^Use the plain average: TWA is within noise of it, accuracy 0\.931 against 0\.93 \(difference \+0\.001, .*\)\.$/,
     ],
     [
-      'the plain average when TWA only seemed better on the stop split, and says so',
+      'the plain average when the report split does not confirm what the stop split said of TWA',
       { best: [900, 900], last: [890, 890], uniform: [910, 930], twa: [940, 931] },
       'uniform',
-      /within noise of it, accuracy 0\.931 against 0\.93 .*, though it was better on the stop split\.$/,
+      /TWA is within noise of it, accuracy 0\.931 against 0\.93 \(difference \+0\.001,/,
     ],
     [
-      'the plain average when TWA is better on report only',
-      { best: [900, 900], last: [890, 890], uniform: [910, 910], twa: [911, 940] },
+      'the plain average when TWA is better on the report split only: choosing by it would be choosing by luck',
+      { best: [900, 900], last: [890, 890], uniform: [915, 910], twa: [905, 940] },
       'uniform',
-      /better on the report split, accuracy 0\.94 against 0\.91 .*, but not beyond noise on the stop split/,
+      /TWA is better on the report split but was not on the stop split, which chooses, accuracy 0\.94 against 0\.91/,
+    ],
+    [
+      'TWA when the metric ties on the stop split, the loss says TWA, and the report split confirms',
+      { best: [900, 900, 2], last: [890, 890, 2], uniform: [998, 910, 1], twa: [998, 940, 0.5] },
+      'twa',
+      /^Use TWA: accuracy 0\.94 against 0\.91/,
     ],
     [
       'the plain average when TWA is worse',
@@ -85,7 +92,7 @@ describe('recommend', () => {
       'the best single checkpoint when TWA adds nothing to it',
       { best: [940, 940], last: [890, 890], uniform: [800, 800], twa: [941, 941] },
       'best',
-      /^Use best single \(epoch-7\): accuracy 0\.94 against 0\.8 .*\. TWA's 0\.941 is not better than that beyond noise\.$/,
+      /^Use best single \(epoch-7\): accuracy 0\.94 against 0\.8 .*\. TWA, with 0\.941, is within noise of it\.$/,
     ],
     [
       'the plain average of a run without TWA',
@@ -120,7 +127,7 @@ describe('recommend', () => {
   test('a handful of numbers decides nothing', () => {
     const { use, sentence } = recommendFor({ best: [2, 2], uniform: [1, 1], twa: [5, 5] }, 5);
     assert.equal(use, 'uniform');
-    assert.match(sentence, /too few numbers to tell noise from a difference/);
+    assert.match(sentence, /TWA is not to be told from it by so few numbers, accuracy 1 against 0\.2/);
   });
 
   test('a candidate whose metric is not a number is never recommended', () => {
