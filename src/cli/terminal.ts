@@ -53,7 +53,7 @@ export function makeTerminal(
       if (live) {
         const filled = Math.round(BAR * Math.min(1, Math.max(0, fraction)));
         const line = `${phase.padEnd(10)} [${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${message}`;
-        stderr.write(CLEAR_LINE + line.slice(0, Math.max(20, stderr.columns - 1)));
+        stderr.write(CLEAR_LINE + line.slice(0, (stderr.columns || 80) - 1));
         bar = true;
         return;
       }

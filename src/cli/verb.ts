@@ -108,7 +108,7 @@ function tokenize(argv: readonly string[], options: Options) {
 /** Node's own messages differ between its versions; their codes and the quoted option in front do not. */
 function sentenceOf({ code, message }: NodeJS.ErrnoException, options: Options): string {
   const [, name] = /'(?:-\w, )?(-[^\s']*)/.exec(message) ?? [];
-  const option = name === undefined ? undefined : options[name.slice(2)];
+  const option = name === undefined ? undefined : optionOf(name, options);
   if (name === undefined || code?.startsWith('ERR_PARSE_ARGS_') !== true) return message;
   if (option === undefined) return `There is no option ${name}.`;
   return takesValue(option) ? needsValue(name, option) : `${name} takes no value.`;
@@ -124,12 +124,17 @@ function joinNegativeNumbers(argv: readonly string[], options: Options): string[
   for (const [at, argument] of argv.entries()) {
     if (argument === '--') return [...joined, ...argv.slice(at)];
     const before = joined.at(-1);
-    const option = before?.startsWith('--') === true ? options[before.slice(2)] : undefined;
+    const option = before === undefined ? undefined : optionOf(before, options);
     const isValue = option !== undefined && takesValue(option) && /^-[\d.]/.test(argument);
     if (isValue) joined[joined.length - 1] = `${before!}=${argument}`;
     else joined.push(argument);
   }
   return joined;
+}
+
+/** By its name with dashes. */
+function optionOf(name: string, options: Options): Option | undefined {
+  return name.startsWith('--') && Object.hasOwn(options, name.slice(2)) ? options[name.slice(2)] : undefined;
 }
 
 function takesValue(option: Option): option is ValueOption<unknown> {

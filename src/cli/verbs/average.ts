@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { runJob } from '../../compute/client.ts';
@@ -120,7 +121,7 @@ ${JSON_NUMBERS}`,
       seed: values.seed ?? 1,
       backend: values.backend ?? 'auto',
       output: place.output,
-      partial: place.output + PARTIAL_SUFFIX,
+      partial: partialFor(place.output),
     };
     const report = await runJob('average', request, {
       signal: terminal.signal,
@@ -141,6 +142,9 @@ function methodOf(values: Values): Method {
       throw new UsageError(
         '--method twa fits its coefficients: leave out --coefficients, or use --method manual.',
       );
+    }
+    if (values.momentum !== undefined && (values.rule ?? DEFAULT_RULE) !== 'iclr') {
+      throw new UsageError('--momentum is for --rule iclr only: v4 has an optimiser without.');
     }
     return method;
   }
@@ -185,6 +189,12 @@ function matchCoefficients(
   }
   const byPath = new Map(named.map((header, at) => [header.path, given[at]!]));
   return ordered.map((header) => byPath.get(header.path)!);
+}
+
+/** Hidden, and of this run alone: two may be asked for the same output, and one may have left its own behind. */
+function partialFor(output: string): string {
+  const name = `.${path.basename(output)}.${randomUUID().slice(0, 8)}${PARTIAL_SUFFIX}`;
+  return path.join(path.dirname(output), name);
 }
 
 interface Place {

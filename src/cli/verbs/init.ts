@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { expandPaths, requireComplete } from '../../core/checkpoints/registry.ts';
+import { expandPaths, inspectPath, requireComplete } from '../../core/checkpoints/registry.ts';
+import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { createTask } from '../../core/task/scaffold.ts';
 import { toJson } from '../json.ts';
@@ -24,8 +25,7 @@ JSON: {"written": [paths]}, the task file first.`,
     ),
   },
   async run({ paths: [given], values, json }, terminal) {
-    const [newest] = (await expandPaths([given!], terminal.signal)).slice(-1);
-    const header = await requireComplete(newest!, terminal.signal);
+    const header = await newestComplete(given!, terminal.signal);
     const directory = path.resolve(values.dir ?? defaultDirectory(header.path));
     const found = await stat(directory).catch(() => undefined);
     if (found?.isDirectory() !== true) throw new TwaError('not-found', `There is no directory ${directory}.`);
@@ -33,6 +33,16 @@ JSON: {"written": [paths]}, the task file first.`,
     terminal.print(json ? toJson({ written }) : written.map((file) => `Wrote ${shownPath(file)}`).join('\n'));
   },
 });
+
+/** The last checkpoint of a run may still be growing. Throws as `requireComplete` when no other is whole either. */
+async function newestComplete(given: string, signal: AbortSignal): Promise<CheckpointHeader> {
+  const paths = await expandPaths([given], signal);
+  for (const checkpoint of paths.toReversed()) {
+    const inspection = await inspectPath(checkpoint, signal);
+    if (inspection.state === 'complete') return inspection.header;
+  }
+  return requireComplete(paths.at(-1)!, signal);
+}
 
 /** A task file serves all runs of a project, which is mostly where the command is run. */
 function defaultDirectory(checkpoint: string): string {

@@ -68,7 +68,7 @@ export async function loadTask(file: string): Promise<TaskFile> {
   const { value } = document;
   if (!validate(value)) throw badTask(document, (validate.errors ?? []).flatMap(describe));
   const task = resolveTask(taskPath, value);
-  const findings = [...checkMetric(value), ...checkData(value), ...(await checkFiles(value, task))];
+  const findings = [...checkMetric(value), ...checkData(task), ...(await checkFiles(task))];
   if (findings.length > 0) throw badTask(document, findings);
   return task;
 }
@@ -192,7 +192,7 @@ function sourcesOf(data: DataDeclaration | undefined): PlacedSource[] {
   ];
 }
 
-function checkData({ data }: TaskText): Finding[] {
+function checkData({ data }: TaskFile): Finding[] {
   const findings: Finding[] = [];
   for (const { at, source } of sourcesOf(data)) {
     const csv = source.file.endsWith('.csv');
@@ -215,7 +215,7 @@ function checkTablesApart(data: Exclude<DataDeclaration, { splits: string }>): F
   for (const split of ['train', 'validation', 'test'] as const) {
     const inputs = data[split]?.inputs;
     if (inputs === undefined) continue;
-    const identity = JSON.stringify([path.normalize(inputs.file), inputs.array]);
+    const identity = JSON.stringify([inputs.file, inputs.array]);
     const other = seen.get(identity);
     if (other === undefined) {
       seen.set(identity, split);
@@ -227,11 +227,10 @@ function checkTablesApart(data: Exclude<DataDeclaration, { splits: string }>): F
   return findings;
 }
 
-/** `text` says where a file is named, `task` which file that is. */
-async function checkFiles(text: TaskText, task: TaskFile): Promise<Finding[]> {
-  const named: { at: JsonPath; file: string }[] = sourcesOf(text.data).map(({ at }, index) => ({
+async function checkFiles(task: TaskFile): Promise<Finding[]> {
+  const named: { at: JsonPath; file: string }[] = sourcesOf(task.data).map(({ at, source }) => ({
     at: [...at, 'file'],
-    file: sourcesOf(task.data)[index]!.source.file,
+    file: source.file,
   }));
   if (task.data !== undefined && 'splits' in task.data) {
     named.push({ at: ['data', 'splits'], file: task.data.splits });

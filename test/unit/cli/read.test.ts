@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -180,6 +180,12 @@ test('init writes a task file that fits, here or beside the checkpoint, and neve
   assert.equal(
     again.stderr,
     `twa: ${path.join(directory, 'twa.json')} exists already; it was left as it is.\n`,
+  );
+  const growing = path.join(run, 'epoch-2');
+  mkdirSync(growing);
+  writeFileSync(
+    path.join(growing, 'model.json'),
+    readFileSync(path.join(from, 'model.json')).subarray(0, 100),
   );
   const beside = await twa(['init', run], root);
   assert.deepEqual([beside.code, beside.stdout], [0, `Wrote ${path.join(run, 'twa.json')}\n`]);

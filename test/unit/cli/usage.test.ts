@@ -54,6 +54,7 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [['inspect', ''], 'An empty argument is no path.'],
   [['inspect', mixed, '--frobnicate'], 'There is no option --frobnicate.'],
   [['inspect', mixed, '-x'], 'There is no option -x.'],
+  [['inspect', mixed, '--__proto__', '-1'], 'There is no option --__proto__.'],
   [['inspect', mixed, '--json=yes'], '--json takes no value.'],
   [['metrics', 'a', 'b'], '"b" is one argument too many.'],
   [['devices', 'a'], '"a" is one argument too many.'],
@@ -112,6 +113,10 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
     '--method twa fits its coefficients: leave out --coefficients, or use --method manual.',
   ],
   [['average', ...two, ...out, '--method', 'uniform', '--epochs', '3'], '--epochs is for --method twa only.'],
+  [
+    ['average', ...two, ...out, '--momentum', '0.5'],
+    '--momentum is for --rule iclr only: v4 has an optimiser without.',
+  ],
   [['average', ...two, ...out, '--coefficients', '1,2', '--rule', 'v4'], '--rule is for --method twa only.'],
   [
     ['average', ...two, ...out, '--method', 'uniform', '--buffers', 'recalibrate'],
