@@ -10,19 +10,19 @@ export interface Plan {
 
 export const UNIFORM: Plan = { method: 'uniform' };
 
-/** With a task; the first is the default. Every result shows the best single checkpoint and the uniform mean as well. */
+/** With a task; the first is the default, the same as the command line's (`DEFAULT_RULE`). Every result shows the best single checkpoint and the uniform mean as well. */
 export function planOptions(): readonly Option<Plan>[] {
   return [
     {
-      label: `$(beaker) ${l10n.t('TWA, free coefficients')}`,
-      description: l10n.t('default'),
-      detail: l10n.t('Over the span of the checkpoints, trained with SGD (rule of ICLR 2023).'),
-      value: { method: 'twa', rule: 'iclr' },
-    },
-    {
       label: `$(beaker) ${l10n.t('TWA, coefficients sum to one')}`,
+      description: l10n.t('default'),
       detail: l10n.t('Around the mean of the checkpoints, trained with AdamW (rule of the 2025 paper, v4).'),
       value: { method: 'twa', rule: 'v4' },
+    },
+    {
+      label: `$(beaker) ${l10n.t('TWA, free coefficients')}`,
+      detail: l10n.t('Over the span of the checkpoints, trained with SGD (rule of ICLR 2023).'),
+      value: { method: 'twa', rule: 'iclr' },
     },
     {
       label: `$(merge) ${l10n.t('Uniform (SWA)')}`,
