@@ -38,7 +38,7 @@ export function markTable(run: StoredRun, strings: CurvesStrings, events: MarkTa
     );
   return h(
     'div',
-    { class: 'table-scroll tall' },
+    { class: 'table-scroll marks' },
     h(
       'table',
       { class: 'data' },
@@ -49,9 +49,12 @@ export function markTable(run: StoredRun, strings: CurvesStrings, events: MarkTa
         h(
           'tr',
           {},
-          ...[strings.name, strings.kind, strings.epoch, strings.step, '', ''].map((text) =>
-            text === '' ? h('td', {}) : h('th', { scope: 'col' }, text),
-          ),
+          h('th', { scope: 'col' }, strings.name),
+          h('th', { scope: 'col', class: 'text' }, strings.kind),
+          h('th', { scope: 'col' }, strings.epoch),
+          h('th', { scope: 'col' }, strings.step),
+          h('td', {}),
+          h('td', {}),
         ),
       ),
       h(

@@ -124,16 +124,10 @@ function drawTick(
 ): void {
   const half = active ? TICK + 2 : TICK;
   ctx.globalAlpha = mark.complete ? 1 : 0.45;
-  // A rim in the background's colour keeps the tick apart from the line under it.
-  for (const [color, width] of [
-    [theme.background, active ? 5 : 3.5],
-    [theme.foreground, active ? 2.5 : 1.25],
-  ] as const) {
-    stroke(ctx, color, width, mark.complete ? [] : [2, 2], () => {
-      ctx.moveTo(x, y - half);
-      ctx.lineTo(x, y + half);
-    });
-  }
+  stroke(ctx, theme.foreground, active ? 2.5 : 1.25, mark.complete ? [] : [2, 2], () => {
+    ctx.moveTo(x, y - half);
+    ctx.lineTo(x, y + half);
+  });
   ctx.globalAlpha = 1;
 }
 

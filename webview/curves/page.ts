@@ -92,6 +92,7 @@ export class CurvesPage {
     const series = run === undefined ? [] : [...run.series.values()];
     const scale = this.#epochScale(series);
     const axis = scale === undefined ? 'step' : this.#state.axis;
+    const empty = this.#emptyState(run);
     this.#toolbar.render({
       runs,
       wanted,
@@ -101,8 +102,8 @@ export class CurvesPage {
       smoothing: this.#state.smoothing,
       zoomed: this.#state.xZoom !== null || Object.keys(this.#state.yZoom).length > 0,
       table: this.#state.table,
+      charts: empty === undefined,
     });
-    const empty = this.#emptyState(run);
     if (run === undefined || empty !== undefined) {
       this.#dropSections(new Set());
       this.#content.replaceChildren(...(empty === undefined ? [] : [empty]));

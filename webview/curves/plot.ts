@@ -1,6 +1,6 @@
 /** One chart: a canvas with lines and marks, zoom, and a cursor for pointer and keyboard. Data stays outside Chart.js. */
 import type { Chart as ChartType, ChartDataset, Point as ChartPoint } from 'chart.js';
-import { axisStyle, Chart, drawOver, linearTick, logTick } from '../shared/chart.ts';
+import { axisStyle, Chart, drawOver, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
 import { h } from '../shared/dom.ts';
 import { oncePerFrame } from '../shared/editor.ts';
 import { type Theme, withAlpha } from '../shared/theme.ts';
@@ -175,13 +175,13 @@ export class Plot {
       };
     };
     // Chart.js draws the last dataset first: smoothed lines lie over raw ones, validation over training.
+    const upwards = [...lines].reverse();
     chart.data.datasets = [
-      ...lines.map(({ raw, smoothed, style }) =>
+      ...upwards.map(({ raw, smoothed, style }) =>
         datasetOf(smoothed === undefined ? raw : { x: raw.x, y: smoothed }, style, false),
       ),
-      ...(smoothing ? lines.map(({ raw, style }) => datasetOf(raw, style, true)) : []),
-    ].reverse();
-    for (const [order, dataset] of chart.data.datasets.entries()) dataset.order = -order;
+      ...(smoothing ? upwards.map(({ raw, style }) => datasetOf(raw, style, true)) : []),
+    ];
 
     const style = axisStyle(theme, xTitle);
     const inView = marks.filter(({ x, y }) => x >= min && x <= max && y !== undefined && (!log || y > 0));
@@ -204,12 +204,12 @@ export class Plot {
             ? {}
             : { suggestedMin: Math.min(...heights), suggestedMax: Math.max(...heights) }
           : { min: zoomed.min, max: zoomed.max }),
+        ...(log ? { afterBuildTicks: keepLogTicks } : {}),
         ticks: {
           ...style.ticks,
           callback: log ? logTick : linearTick,
           includeBounds: zoomed === undefined,
           maxTicksLimit: log ? 40 : 6,
-          autoSkip: !log,
         },
       },
     };

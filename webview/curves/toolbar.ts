@@ -14,6 +14,8 @@ export interface ToolbarInput {
   readonly smoothing: number;
   readonly zoomed: boolean;
   readonly table: boolean;
+  /** Whether there is anything for the controls to act on. */
+  readonly charts: boolean;
 }
 
 export interface ToolbarEvents {
@@ -33,6 +35,7 @@ export class Toolbar {
   readonly #smoothingValue = h('output', { class: 'number', for: 'smoothing' });
   readonly #reset: HTMLButtonElement;
   readonly #table: HTMLButtonElement;
+  readonly #controls: HTMLElement;
   #runsShown = '';
 
   constructor(strings: CurvesStrings, events: ToolbarEvents) {
@@ -52,10 +55,9 @@ export class Toolbar {
     this.#table = onClick(h('button', { type: 'button', class: 'toggle' }, strings.showTable), () =>
       events.toggleTable(),
     );
-    this.element = h(
-      'header',
-      { class: 'toolbar' },
-      h('span', { class: 'field run-field' }, h('label', { for: 'run' }, strings.run), this.#run),
+    this.#controls = h(
+      'div',
+      { class: 'controls' },
       h(
         'span',
         { class: 'segmented', role: 'group', 'aria-label': strings.xAxis },
@@ -73,10 +75,17 @@ export class Toolbar {
       this.#reset,
       this.#table,
     );
+    this.element = h(
+      'header',
+      { class: 'toolbar' },
+      h('span', { class: 'field run-field' }, h('label', { for: 'run' }, strings.run), this.#run),
+      this.#controls,
+    );
   }
 
   render(input: ToolbarInput): void {
     this.#renderRuns(input);
+    this.#controls.hidden = !input.charts;
     for (const name of ['epoch', 'step'] as const) {
       this.#axes[name].setAttribute('aria-pressed', String(input.axis === name));
     }

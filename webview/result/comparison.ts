@@ -1,7 +1,7 @@
 /** The table that answers the question: best single, last, plain average and TWA, with intervals as numbers and bars. */
 import type { AverageReport, Interval, TableRow } from '../../src/core/averaging/types.ts';
 import type { Goal } from '../../src/core/runs/types.ts';
-import { emptyState, h, icon, svg } from '../shared/dom.ts';
+import { h, icon, svg } from '../shared/dom.ts';
 import { fill } from '../shared/editor.ts';
 import { decimalsForIntervals, fixed, signed } from '../shared/numbers.ts';
 import type { ResultStrings } from '../strings.ts';
@@ -21,9 +21,7 @@ interface Column {
 export function comparison(report: AverageReport, strings: ResultStrings): HTMLElement {
   const { table, metric, recommendation, splits } = report;
   if (metric === undefined || table.length === 0) {
-    const empty = emptyState(strings.noTable, strings.noTableHint);
-    empty.classList.add('inline');
-    return empty;
+    return h('p', { class: 'muted hint' }, strings.noTableHint);
   }
   const columns = [
     column(
@@ -143,7 +141,16 @@ function bodyRow(
       h(
         'td',
         { role: 'cell', class: 'value', 'data-label': entry.name },
-        fixed(entry.value(row), entry.decimals),
+        h(
+          'span',
+          { class: 'measured' },
+          fixed(entry.value(row), entry.decimals),
+          h(
+            'span',
+            { class: 'ends' },
+            ` [${fixed(entry.interval(row).low, entry.decimals)}, ${fixed(entry.interval(row).high, entry.decimals)}]`,
+          ),
+        ),
       ),
       intervalCell(row, entry, strings),
     ]),
@@ -156,7 +163,7 @@ function bodyRow(
             signed(versus.difference, metric!.decimals),
             h(
               'span',
-              { class: 'muted', title: strings.interval },
+              { class: 'ends', title: strings.interval },
               ` [${signed(versus.low, metric!.decimals)}, ${signed(versus.high, metric!.decimals)}]`,
             ),
           ]),
@@ -170,7 +177,6 @@ function intervalCell(row: TableRow, entry: Column, strings: ResultStrings): HTM
   const value = entry.value(row);
   const text = fill(strings.intervalFromTo, fixed(low, decimals), fixed(high, decimals));
   const cell = h('td', { role: 'cell', class: 'bar', title: text });
-  cell.append(h('span', { class: 'ends number' }, `${fixed(low, decimals)} – ${fixed(high, decimals)}`));
   if (scale !== undefined && Number.isFinite(value)) {
     // A margin of 2 % keeps the end strokes inside.
     const at = (share: number): string => `${2 + 96 * share}%`;

@@ -2,7 +2,7 @@
 import type { AverageReport, TwaOptions } from '../../src/core/averaging/types.ts';
 import { h, icon, onClick } from '../shared/dom.ts';
 import { fill } from '../shared/editor.ts';
-import { formatBytes, formatDuration, formatNumber } from '../shared/numbers.ts';
+import { formatBytes, formatDuration } from '../shared/numbers.ts';
 import { PASS_PHASES } from '../shared/report.ts';
 import type { ResultStrings } from '../strings.ts';
 import { fileName, numberOrNothing } from './coefficients.ts';
@@ -52,12 +52,12 @@ function options(chosen: TwaOptions, strings: ResultStrings): HTMLElement {
     [strings.rule, chosen.rule === 'iclr' ? strings.ruleIclr : strings.ruleV4],
     [strings.fitData, chosen.fitData === 'train' ? strings.fitDataTrain : strings.fitDataValidation],
     [strings.start, chosen.start],
-    [strings.epochs, formatNumber(chosen.epochs)],
-    [strings.patience, formatNumber(chosen.patience)],
-    [strings.batchSize, formatNumber(chosen.batchSize)],
-    [strings.learningRate, formatNumber(chosen.learningRate)],
-    [strings.weightDecay, formatNumber(chosen.weightDecay)],
-    ...(chosen.rule === 'iclr' ? [[strings.momentum, formatNumber(chosen.momentum)] as const] : []),
+    [strings.epochs, String(chosen.epochs)],
+    [strings.patience, String(chosen.patience)],
+    [strings.batchSize, String(chosen.batchSize)],
+    [strings.learningRate, String(chosen.learningRate)],
+    [strings.weightDecay, String(chosen.weightDecay)],
+    ...(chosen.rule === 'iclr' ? [[strings.momentum, String(chosen.momentum)] as const] : []),
   ]);
 }
 
@@ -89,7 +89,7 @@ function environment(
     [strings.tool, `${provenance.tool} ${provenance.version}`],
     ...(backend === undefined ? [] : [[strings.backend, backend] as const]),
     ...(task === undefined ? [] : [[strings.task, h('span', { title: task }, fileName(task))] as const]),
-    [strings.seed, formatNumber(provenance.seed)],
+    [strings.seed, String(provenance.seed)],
     [strings.buffers, buffers],
     ['SHA-256', hash(provenance.outputSha256, strings.copyHash, events)],
   ]);

@@ -6,7 +6,7 @@ import type { ResultStrings } from '../strings.ts';
 import { chosenPoint } from './chosen.ts';
 import { CoefficientsChart, fileName } from './coefficients.ts';
 import { comparison } from './comparison.ts';
-import { copyButton, type DetailEvents, details } from './details.ts';
+import { type DetailEvents, details } from './details.ts';
 import { LossCurveChart } from './lossCurve.ts';
 
 export interface ReportEvents extends DetailEvents {
@@ -92,7 +92,6 @@ function headline(report: AverageReport, strings: ResultStrings, events: ReportE
         button('tree', strings.showInTree, () => events.reveal(output)),
         button('copy', strings.copyPath, () => events.copy(output)),
         button('file', strings.openReport, () => events.openFile()),
-        copyButton(recommendation.sentence, strings.copySentence, events),
       ),
     ),
   );

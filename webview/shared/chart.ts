@@ -10,6 +10,7 @@ import {
   LogarithmicScale,
   PointElement,
   type Plugin,
+  type Scale,
 } from 'chart.js';
 import { formatTick } from './numbers.ts';
 import type { Theme } from './theme.ts';
@@ -69,11 +70,14 @@ export function linearTick(
   return formatTick(Number(value), spacing);
 }
 
-/** Decades, with 2 and 5 where there are few. */
-export function logTick(value: number | string, _index: number, ticks: readonly { value: number }[]): string {
-  const number = Number(value);
-  const digit = Math.round(number / 10 ** Math.floor(Math.log10(number) + 1e-9));
-  const decades = Math.log10(ticks.at(-1)!.value / ticks[0]!.value);
-  const labelled = decades > 4 ? [1] : decades > 1.5 ? [1, 3] : [1, 2, 3, 5, 7];
-  return labelled.includes(digit) ? formatTick(number, number / 10) : '';
+/** Decades, with digits between them where there are few decades. Chart.js would rule a line for every digit. */
+export function keepLogTicks(scale: Scale): void {
+  const decades = Math.log10(scale.max / scale.min);
+  const kept = decades > 3 ? [1] : decades > 1.3 ? [1, 3] : [1, 1.5, 2, 3, 5, 7];
+  scale.ticks = scale.ticks.filter(({ value }) => {
+    const mantissa = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
+    return kept.some((digit) => Math.abs(mantissa - digit) < 1e-6);
+  });
 }
+
+export const logTick = (value: number | string): string => formatTick(Number(value), Number(value) / 10);

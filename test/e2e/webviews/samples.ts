@@ -13,6 +13,12 @@ export const EPOCHS = 30;
 export const STEPS = 40;
 const RUN = '/data/digits/runs/seed-1';
 
+/** In [0, 1). */
+function uniform(seed: number): () => number {
+  const random = seededRandom(seed, 'sample');
+  return () => random() / 2 ** 32;
+}
+
 type Point = readonly [step: number, epoch: number, value: number];
 
 export function part(tag: string, points: readonly Point[], from = 0): SeriesPart {
@@ -29,7 +35,7 @@ export function part(tag: string, points: readonly Point[], from = 0): SeriesPar
 
 /** A loss per step and a validation per epoch; `diverged` loses some steps to NaN. */
 export function sampleRun(epochs = EPOCHS, diverged = false): CurvesRun {
-  const random = seededRandom(7, 'sample');
+  const random = uniform(7);
   const trainLoss: Point[] = [];
   const trainAccuracy: Point[] = [];
   const rate: Point[] = [];
@@ -121,7 +127,7 @@ const row = (
 });
 
 export function sampleLossCurve(): readonly LossPoint[] {
-  const random = seededRandom(3, 'sample');
+  const random = uniform(3);
   return Array.from({ length: 61 }, (_, index): LossPoint => {
     const epoch = Math.ceil(index / 6);
     const fitLoss = 0.082 + 0.06 * Math.exp(-index / 14) + 0.008 * (random() - 0.5);
@@ -140,7 +146,7 @@ export function sampleReport(evaluated = true): AverageReport {
     step: (index + 11) * STEPS,
     epoch: index + 11,
   }));
-  const random = seededRandom(5, 'sample');
+  const random = uniform(5);
   const raw = sources.map((_, index) => 0.02 + 0.006 * index + 0.07 * (random() - 0.55));
   const sum = raw.reduce((total, value) => total + value, 0);
   const coefficients = raw.map((value) => value / sum);
