@@ -1,5 +1,7 @@
 // `npm start`: builds the extension and opens it on the digits example, in the VS Code that is there (`code` in PATH),
-// else in a code-server of its own that a browser can open.
+// else in a code-server of its own that a browser can open. The first time the example trains meanwhile, so that there
+// is something to watch.
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { run } from './processes.mjs';
@@ -12,12 +14,16 @@ try {
   const environment = environmentWith(await ensureNode());
   await must('node', ['scripts/build.mjs'], environment);
   const code = inPath(['code', 'code.cmd']);
-  if (code !== undefined) {
-    await must(code, [`--extensionDevelopmentPath=${root}`, example], process.env);
-  } else {
-    const codeServer = await ensureCodeServer();
-    await must('node', ['scripts/serve.ts', example], { ...environment, TWA_CODE_SERVER: codeServer });
-  }
+  const editor =
+    code !== undefined
+      ? must(code, [`--extensionDevelopmentPath=${root}`, example], process.env)
+      : ensureCodeServer().then((codeServer) =>
+          must('node', ['scripts/serve.ts', example], { ...environment, TWA_CODE_SERVER: codeServer }),
+        );
+  const training = existsSync(path.join(example, 'runs'))
+    ? undefined
+    : must('node', ['examples/digits/train.ts'], environment);
+  await Promise.all([editor, training]);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
