@@ -39,7 +39,7 @@ export interface SpanBasis {
  * n * 2e-16 / 1e-10. Scaling rows to unit length first keeps checkpoints that are close to the mean, next to others
  * far from it, from being taken for rounding.
  */
-export const RANK_TOLERANCE = 1e-10;
+const RANK_TOLERANCE = 1e-10;
 
 export function spanBasis(gram: CentredGram): SpanBasis {
   const { n, centred, withMean, meanSquared } = gram;

@@ -10,7 +10,7 @@ import type { Interval } from './types.ts';
  * The ends of a 95 % interval from 2,000 resamples vary by about 0.06 standard errors from one seed to another:
  * sqrt(p (1 - p) / 2000) / density(1.96), with p = 0.025.
  */
-export const RESAMPLES = 2000;
+const RESAMPLES = 2000;
 
 /** sum_i weights_i values_i / sum_i weights_i; NaN without examples. */
 export function weightedMean(values: Float64Array, weights: Float64Array): number {
@@ -67,29 +67,9 @@ export function percentileInterval(samples: Float64Array): Interval {
   return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
 }
 
-/** Interval of a weighted mean. */
-export function bootstrapMean(
-  values: Float64Array,
-  weights: Float64Array,
-  seed: number,
-  resamples?: number,
-): Interval {
-  return percentileInterval(resampleMeans([values], weights, seed, resamples)[0]!);
-}
-
-/** mean(a) - mean(b) over the same examples, with its paired interval. */
-export function bootstrapDifference(
-  a: Float64Array,
-  b: Float64Array,
-  weights: Float64Array,
-  seed: number,
-  resamples?: number,
-): { readonly difference: number } & Interval {
-  const differences = a.map((value, i) => value - b[i]!);
-  return {
-    difference: weightedMean(differences, weights),
-    ...bootstrapMean(differences, weights, seed, resamples),
-  };
+/** Interval of mean(a) - mean(b), from samples of one call of {@link resampleMeans}: the paired bootstrap. */
+export function pairedInterval(a: Float64Array, b: Float64Array): Interval {
+  return percentileInterval(a.map((mean, draw) => mean - b[draw]!));
 }
 
 /** Linear interpolation between order statistics (type 7 of Hyndman and Fan, NumPy's default). */

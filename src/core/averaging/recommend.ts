@@ -1,5 +1,5 @@
 /** Which row of the table to use, in one honest sentence. */
-import { bootstrapDifference } from './bootstrap.ts';
+import { pairedInterval, resampleMeans } from './bootstrap.ts';
 import { bestOf, metricValues, type Metric } from './summary.ts';
 import type { Candidate, RowId } from './table.ts';
 import type { Interval, Recommendation, TableRow } from './types.ts';
@@ -18,8 +18,9 @@ type Verdict = 'better' | 'same' | 'worse' | 'unknown';
 
 /**
  * The stop split names a favourite, and the report split, which had no part in any choice, has to confirm it: what is
- * recommended is the simplest candidate that the favourite does not beat beyond noise on the report split. Noise is
- * the 95 % paired bootstrap interval of the metric.
+ * recommended is the simplest candidate that the favourite does not beat beyond noise there, and that itself beats
+ * the plain average beyond noise unless it is the plain average. Noise is the 95 % paired bootstrap interval of the
+ * metric.
  */
 export function recommend(
   candidates: readonly Candidate[],
@@ -28,23 +29,31 @@ export function recommend(
   seed: number,
 ): Recommendation {
   const contenders = SIMPLEST_FIRST.flatMap((id) => candidates.filter((candidate) => candidate.id === id));
-  const compare = (one: Candidate, other: Candidate): Difference =>
-    bootstrapDifference(
-      metricValues(one.report, metric.name),
-      metricValues(other.report, metric.name),
-      other.report.weights,
-      seed,
-    );
-  const judge = (one: Candidate, other: Candidate): Verdict =>
-    one.report.weights.length < FEWEST_NUMBERS ? 'unknown' : verdict(compare(one, other), metric);
+  const rowOf = ({ id }: Candidate): TableRow => table.find((row) => row.id === id)!;
+  const columns = contenders.map(({ report }) => metricValues(report, metric.name));
+  const samples = resampleMeans(columns, contenders[0]!.report.weights, seed);
+  const compare = (one: Candidate, other: Candidate): Difference => ({
+    difference: rowOf(one).metric - rowOf(other).metric,
+    ...pairedInterval(samples[contenders.indexOf(one)]!, samples[contenders.indexOf(other)]!),
+  });
+  const judge = (one: Candidate, other: Candidate): Verdict => {
+    if (one.report.weights.length < FEWEST_NUMBERS) return 'unknown';
+    const [a, b] = [rowOf(one).metric, rowOf(other).metric];
+    // A model that gives NaN is worse than any that does not.
+    if (Number.isNaN(a) !== Number.isNaN(b)) return Number.isNaN(a) ? 'worse' : 'better';
+    return verdict(compare(one, other), metric);
+  };
 
   const onStop = contenders.map(({ stop }) => stop);
   const favourite = contenders[bestOf(onStop, metric)]!;
-  const used = contenders.find((one) => one === favourite || judge(favourite, one) !== 'better')!;
-
   const uniform = contenders[0]!;
+  const asGoodAsFavourite = (one: Candidate): boolean =>
+    one === favourite || judge(favourite, one) !== 'better';
+  const worthIt = (one: Candidate): boolean => one === uniform || judge(one, uniform) === 'better';
+  // There is one: the favourite if it beats the plain average, else the plain average.
+  const used = contenders.find((one) => asGoodAsFavourite(one) && worthIt(one))!;
+
   const rival = contenders.at(-1)!;
-  const rowOf = ({ id }: Candidate): TableRow => table.find((row) => row.id === id)!;
   const metricOf = (one: Candidate): string => number(rowOf(one).metric);
   const difference = (one: Candidate): string => {
     const examples = one.report.weights.reduce((sum, weight) => sum + weight, 0);

@@ -1,5 +1,5 @@
 /** The final table: a few candidates side by side on the report split. */
-import { percentileInterval, resampleMeans } from './bootstrap.ts';
+import { pairedInterval, percentileInterval, resampleMeans } from './bootstrap.ts';
 import { metricValues, score, type Metric } from './summary.ts';
 import type { Interval, SplitEvaluation, TableRow } from './types.ts';
 
@@ -26,9 +26,7 @@ export function buildTable(candidates: readonly Candidate[], metric: Metric, see
     const onStop = score(candidate.stop, metric.name);
     const ofUniform = score(candidates[uniform]!.report, metric.name);
     const versusUniform = (column: 0 | 1): Interval =>
-      percentileInterval(
-        samples[2 * row + column]!.map((mean, draw) => mean - samples[2 * uniform + column]![draw]!),
-      );
+      pairedInterval(samples[2 * row + column]!, samples[2 * uniform + column]!);
     return {
       id: candidate.id,
       label: candidate.label,

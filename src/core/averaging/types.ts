@@ -168,7 +168,7 @@ export interface TableRow {
 }
 
 export interface Recommendation {
-  /** Id of the row to use: the simplest that the best on the stop split does not beat beyond noise on report. */
+  /** Id of the row to use. The stop split chooses, and the report split must confirm: see `recommend.ts`. */
   readonly use: string;
   /** One honest sentence, with the numbers. */
   readonly sentence: string;

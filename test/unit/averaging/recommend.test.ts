@@ -95,6 +95,12 @@ describe('recommend', () => {
       /^Use best single \(epoch-7\): accuracy 0\.94 against 0\.8 .*\. TWA, with 0\.941, is within noise of it\.$/,
     ],
     [
+      'TWA when the best single one is within noise of both, and so not worth its choosing',
+      { best: [900, 938], last: [890, 890], uniform: [910, 936], twa: [940, 941] },
+      'twa',
+      /^Use TWA: accuracy 0\.941 against 0\.936/,
+    ],
+    [
       'the plain average of a run without TWA',
       { best: [900, 900], last: [890, 890], uniform: [930, 930] },
       'uniform',
@@ -133,13 +139,16 @@ describe('recommend', () => {
   test('a candidate whose metric is not a number is never recommended', () => {
     const good = evaluation(900, 1000, 1);
     const broken = { ...good, metrics: { accuracy: good.metrics['accuracy']!.map(() => NaN) } };
-    const candidates: Candidate[] = [
-      { id: 'best', label: LABELS.best, stop: good, report: good },
-      { id: 'uniform', label: LABELS.uniform, stop: good, report: good },
-      { id: 'twa', label: LABELS.twa, stop: broken, report: broken },
-    ];
-    const table = buildTable(candidates, ACCURACY, 1);
-    assert.equal(recommend(candidates, table, ACCURACY, 1).use, 'uniform');
+    const withBroken = (id: RowId): Candidate[] =>
+      (['best', 'uniform', 'twa'] as const).map((one) => {
+        const found = one === id ? broken : good;
+        return { id: one, label: LABELS[one], stop: found, report: found };
+      });
+    const use = (candidates: Candidate[]): string =>
+      recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1).use;
+    assert.equal(use(withBroken('twa')), 'uniform');
+    assert.equal(use(withBroken('uniform')), 'best');
+    const table = buildTable(withBroken('twa'), ACCURACY, 1);
     assert.ok(Number.isNaN(table[2]!.metricInterval.low));
   });
 });
