@@ -107,7 +107,7 @@ async function averageWithTask(
 
   clock.report('reading', 0, 'model and data');
   const fitData = request.options.fitData ?? 'validation';
-  const engine = await TaskEngine.open(task, headers.at(-1)!, { fitData, seed: request.seed });
+  const engine = await TaskEngine.open(task, headers.at(-1)!, { fitData, seed: request.seed, signal });
   try {
     const names = engine.model.weights.map(({ name }) => name);
     const onProgress = (fraction: number, message: string) => clock.report('reading', fraction, message);

@@ -22,7 +22,7 @@ export async function evaluate(request: EvaluateRequest, context: JobContext): P
   onProgress({ phase: 'backend', fraction: 0, message: 'looking for the best compute backend' });
   const backend = await openBackend(request.backend, task, context);
   onProgress({ phase: 'reading', fraction: 0, message: 'model and data' });
-  const engine = await TaskEngine.open(task, template, { fitData: 'validation', seed });
+  const engine = await TaskEngine.open(task, template, { fitData: 'validation', seed, signal });
   try {
     const names = engine.model.weights.map(({ name }) => name);
     const rows: EvaluateRow[] = [];

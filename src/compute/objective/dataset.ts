@@ -26,12 +26,13 @@ export async function openDataset(
   module: TaskModule | undefined,
   split: UserSplit,
   context: TaskContext,
+  signal?: AbortSignal,
 ): Promise<Dataset | undefined> {
   if (module?.has('data') === true) {
     const given = await module.callAsync('data', split, context);
     return given === undefined || given === null ? undefined : fromModule(module, split, given);
   }
-  const arrays = await loadSplit(task, split);
+  const arrays = await loadSplit(task, split, signal);
   return arrays === undefined ? undefined : fromArrays(arrays);
 }
 

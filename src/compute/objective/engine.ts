@@ -3,7 +3,7 @@ import { carveSplits } from '../../core/averaging/splits.ts';
 import type { CarvedSplits } from '../../core/averaging/splits.ts';
 import type { FitData, SplitEvaluation } from '../../core/averaging/types.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
-import { TwaError } from '../../core/errors.ts';
+import { throwIfAborted, TwaError } from '../../core/errors.ts';
 import type { TaskFile, UserSplit } from '../../core/task/types.ts';
 import { tf } from '../tf.ts';
 import type { Scalar, Tensor } from '../tf.ts';
@@ -76,7 +76,8 @@ export class TaskEngine {
       try {
         requireMatch(model.weights, header);
         const open = async (split: UserSplit): Promise<Dataset | undefined> => {
-          const dataset = await openDataset(task, module, split, context);
+          throwIfAborted(options.signal);
+          const dataset = await openDataset(task, module, split, context, options.signal);
           if (dataset !== undefined) opened.push(dataset);
           return dataset;
         };

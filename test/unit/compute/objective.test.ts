@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { selectBackend } from '../../../src/compute/backends/select.ts';
+import { readBack } from '../../../src/compute/jobs/read-back.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { LayersModel, Tensor } from '../../../src/compute/tf.ts';
-import type { BufferMode } from '../../../src/core/averaging/types.ts';
+import { score } from '../../../src/core/averaging/summary.ts';
+import type { BufferMode, PassResult } from '../../../src/core/averaging/types.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
 import { noise, temporaryDirectory, writeSafetensors, writeTask } from './files.ts';
@@ -195,4 +197,25 @@ test('a checkpoint that is not of the model is refused with every difference', a
     return true;
   });
   assert.equal(tf.memory().numTensors, before, 'the model that was built is freed');
+});
+
+test('a written file that does not evaluate to what was found in memory is no result', async () => {
+  const { engine, objective } = await openObjective(await loadTask(task), checkpoints);
+  const evaluation = await objective.evaluate({ kind: 'checkpoint', index: 1 }, 'report', 'newest');
+  const found = score(evaluation, 'accuracy');
+  const names = engine.model.weights.map(({ name }) => name);
+  const { signal } = new AbortController();
+  const check = (file: string, loss: number): Promise<string> => {
+    const result = { method: 'twa', metric: objective.metric, table: [{ id: 'twa', loss }] };
+    return readBack(file, engine, names, result as unknown as PassResult, signal);
+  };
+  const before = tf.memory().numTensors;
+  assert.match(await check(checkpoints[1]!, found.loss), /read back and evaluated: loss .*, as in memory\.$/);
+  await assert.rejects(
+    check(checkpoints[1]!, 1.01 * found.loss),
+    /evaluates to .*, the mix in memory to loss/,
+  );
+  await assert.rejects(check(checkpoints[2]!, found.loss), /evaluates to/);
+  assert.equal(tf.memory().numTensors, before);
+  engine.dispose();
 });
