@@ -44,6 +44,10 @@ export async function runPass(
   const n = objective.checkpoints.length;
   if (n === 0) throw new TwaError('usage', 'There is no checkpoint to average: name at least one.');
   const manual = request.method === 'manual' ? requireCoefficients(request.coefficients, n) : undefined;
+  const options =
+    request.method === 'twa'
+      ? optionsFor(request.options.rule ?? DEFAULT_RULE, request.options, objective.splits.fit)
+      : undefined;
   const names = objective.checkpoints.map(shortName);
   const bufferMode = objective.hasRunningStatistics ? request.buffers : 'none';
 
@@ -56,8 +60,8 @@ export async function runPass(
 
   let training: Training | undefined;
   let mix: JudgedMix = baselines.uniform;
-  if (request.method === 'twa') {
-    training = await train(objective, gram, baselines, request, hooks);
+  if (options !== undefined) {
+    training = await train(objective, gram, baselines, options, request, hooks);
     notes.push(...training.notes);
     mix = training.best;
   } else if (manual !== undefined) {
@@ -141,11 +145,11 @@ async function train(
   objective: Objective,
   gram: CentredGram,
   baselines: Baselines,
+  options: TwaOptions,
   request: PassRequest,
   hooks: TrainHooks,
 ): Promise<Training> {
   const { buffers, seed } = request;
-  const options = optionsFor(request.options.rule ?? DEFAULT_RULE, request.options, objective.splits.fit);
   if (typicalDistance(gram) === 0) {
     // All averages are the same: describeGram says so.
     return { best: baselines.uniform, curve: [], notes: [], options };

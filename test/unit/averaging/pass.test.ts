@@ -415,7 +415,9 @@ describe('requests that make no sense', () => {
     ['a momentum of one', { options: { momentum: 1 } }, /option momentum/],
   ] as readonly (readonly [string, Partial<PassRequest>, RegExp])[]) {
     test(name, async () => {
-      await assert.rejects(runPass(problem(), request(given)), isError('usage', message));
+      const wrong = problem();
+      await assert.rejects(runPass(wrong, request(given)), isError('usage', message));
+      assert.deepEqual(wrong.calls, [], 'said before any work starts');
     });
   }
 
