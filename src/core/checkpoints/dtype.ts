@@ -66,6 +66,15 @@ export function elementCount(shape: readonly number[]): number | undefined {
   return count;
 }
 
+/**
+ * Calls a loop over elements. All of them are called from here, because V8 (seen in 13.6, Node 24) copies a loop into
+ * a caller that knows it, and there it stays in the quick compiler's code: five times slower. A place that calls many
+ * functions is never copied into.
+ */
+function run<A extends readonly unknown[], R>(loop: (...args: A) => R, ...args: A): R {
+  return loop(...args);
+}
+
 // The small floats -----------------------------------------------------------------------------------------------
 
 type SmallFloat = 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2';
@@ -142,21 +151,19 @@ function codecOf(dtype: SmallFloat): SmallCodec {
 /** Adding and taking away 2^52 leaves the nearest integer, ties to even. */
 const ROUND = 2 ** 52;
 
-function encodeSmall(values: Float64Array, dtype: SmallFloat, out: Uint16Array | Uint8Array): void {
-  const { scale, base, overflow, nan, signBit } = codecOf(dtype);
+function encodeSmall(values: Float64Array, codec: SmallCodec, out: Uint16Array | Uint8Array): void {
+  const { scale, base, overflow, nan, signBit } = codec;
   const words = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+  // Without branches on the common path, and in int32 as soon as it is an integer: four times as fast.
   for (let i = 0; i < values.length; i++) {
     const x = values[i]!;
     const high = words[2 * i + 1]!;
     const exponent = (high >>> 20) & 0x7ff;
-    let code: number;
-    if (exponent === 2047) {
-      code = x !== x ? nan : overflow;
-    } else {
-      const mantissa = Math.abs(x) * scale[exponent]! + ROUND - ROUND;
-      code = Math.min(base[exponent]! + mantissa, overflow);
-    }
-    out[i] = high < 0 ? code | signBit : code;
+    const mantissa = (Math.abs(x) * scale[exponent]! + ROUND - ROUND) | 0;
+    let code = base[exponent]! + mantissa;
+    if (code > overflow) code = overflow;
+    if (x !== x) code = nan;
+    out[i] = code | ((high >>> 31) * signBit);
   }
 }
 
@@ -261,11 +268,11 @@ export function encodeFromFloat64(values: Float64Array, dtype: FloatDType, out: 
       return;
     case 'F16':
     case 'BF16':
-      encodeSmall(values, dtype, new Uint16Array(out.buffer, out.byteOffset, values.length));
+      run(encodeSmall, values, codecOf(dtype), new Uint16Array(out.buffer, out.byteOffset, values.length));
       return;
     case 'F8_E4M3':
     case 'F8_E5M2':
-      encodeSmall(values, dtype, out);
+      run(encodeSmall, values, codecOf(dtype), out);
       return;
   }
 }
@@ -291,7 +298,10 @@ function below(x: number): number {
 
 /** Index of the first number that is NaN, infinite, or too large for the type; -1 without one. */
 export function firstUnrepresentable(values: Float64Array, dtype: FloatDType): number {
-  const largest = LARGEST[dtype];
+  return run(firstBeyond, values, LARGEST[dtype]);
+}
+
+function firstBeyond(values: Float64Array, largest: number): number {
   for (let i = 0; i < values.length; i++) {
     if (!(Math.abs(values[i]!) <= largest)) return i;
   }
@@ -321,9 +331,9 @@ function addScaledCodes8(sum: Float64Array, codes: Uint8Array, values: Float32Ar
 /** sum += factor * elements, in float64. A NaN or infinity in the elements stays one in the sum, whatever follows. */
 export function addScaled(sum: Float64Array, bytes: Uint8Array, dtype: FloatDType, factor: number): void {
   const view = viewOf(bytes, dtype);
-  if (view instanceof Float32Array) addScaledFloat32(sum, view, factor);
-  else if (view instanceof Float64Array) addScaledFloat64(sum, view, factor);
+  if (view instanceof Float32Array) run(addScaledFloat32, sum, view, factor);
+  else if (view instanceof Float64Array) run(addScaledFloat64, sum, view, factor);
   else if (view instanceof Uint16Array)
-    addScaledCodes16(sum, view, codecOf(dtype as SmallFloat).values, factor);
-  else addScaledCodes8(sum, view as Uint8Array, codecOf(dtype as SmallFloat).values, factor);
+    run(addScaledCodes16, sum, view, codecOf(dtype as SmallFloat).values, factor);
+  else run(addScaledCodes8, sum, view as Uint8Array, codecOf(dtype as SmallFloat).values, factor);
 }

@@ -52,7 +52,7 @@ export interface MergeResult {
 }
 
 const BUFFER_BYTES = 64 << 20;
-const MAX_CHUNK_ELEMENTS = 1 << 20;
+const MAX_CHUNK_ELEMENTS = 1 << 18;
 const MIN_CHUNK_ELEMENTS = 1 << 14;
 
 /**

@@ -47,11 +47,12 @@ export async function requireSpace(directory: string, bytes: number): Promise<vo
 export async function publishFile(partial: string, output: string): Promise<void> {
   try {
     await link(partial, output);
-    await rm(partial, { force: true });
   } catch (error) {
     if (hasCode(error, 'EEXIST')) throw exists(output);
     await publishWithoutLinks(partial, output);
   }
+  // The file is in its place: a second name that stays behind is no failure.
+  await rm(partial, { force: true }).catch(() => undefined);
   await syncDirectory(dirname(output));
 }
 

@@ -44,9 +44,9 @@ export function formatById(id: string): CheckpointFormat {
 export async function inspectPath(path: string, signal?: AbortSignal): Promise<Inspection> {
   throwIfAborted(signal);
   const absolute = resolve(path);
-  const found = await kindOf(absolute);
-  if (found === 'nothing') throw notFound(absolute);
-  const candidate = found === 'directory' ? await candidateIn(absolute) : candidateFor(absolute);
+  const { kind } = await look(absolute);
+  if (kind === 'nothing') throw notFound(absolute);
+  const candidate = kind === 'directory' ? await candidateIn(absolute) : candidateFor(absolute);
   if (candidate === undefined) {
     throw new TwaError(
       'unsupported',
@@ -80,9 +80,9 @@ export async function expandPaths(paths: readonly string[], signal?: AbortSignal
   for (const path of paths) {
     throwIfAborted(signal);
     const absolute = resolve(path);
-    const found = await kindOf(absolute);
-    if (found === 'nothing') throw notFound(absolute);
-    if (found === 'file') {
+    const { kind } = await look(absolute);
+    if (kind === 'nothing') throw notFound(absolute);
+    if (kind === 'file') {
       expanded.add(candidateFor(absolute)?.path ?? absolute);
     } else if ((await candidateIn(absolute)) !== undefined) {
       expanded.add(absolute);
@@ -105,7 +105,7 @@ async function checkpointsIn(directory: string, signal: AbortSignal | undefined)
     throwIfAborted(signal);
     if (entry === AVERAGES_DIRECTORY) continue;
     const path = join(directory, entry);
-    const kind = await kindOf(path);
+    const { kind, mtimeMs } = await look(path);
     const candidate =
       kind === 'directory' ? await candidateIn(path) : kind === 'file' ? candidateFor(path) : undefined;
     if (candidate?.path !== path) continue;
@@ -115,7 +115,7 @@ async function checkpointsIn(directory: string, signal: AbortSignal | undefined)
       path,
       ...(position.step === undefined ? {} : { step: position.step }),
       ...(position.epoch === undefined ? {} : { epoch: position.epoch }),
-      mtimeMs: (await stat(path)).mtimeMs,
+      mtimeMs,
     });
   }
   return trainingOrder(placed).map((item) => item.path);
@@ -123,20 +123,29 @@ async function checkpointsIn(directory: string, signal: AbortSignal | undefined)
 
 /** A directory is a checkpoint when a file in it says so by its name. */
 async function candidateIn(directory: string): Promise<Candidate | undefined> {
-  for (const entry of await readdir(directory)) {
+  let entries: string[];
+  try {
+    entries = await readdir(directory);
+  } catch (error) {
+    // Gone since, or not for us to read.
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EPERM')) return undefined;
+    throw error;
+  }
+  for (const entry of entries) {
     const candidate = candidateFor(join(directory, entry));
     if (candidate?.path === directory) return candidate;
   }
   return undefined;
 }
 
-async function kindOf(path: string): Promise<'file' | 'directory' | 'nothing'> {
+async function look(path: string): Promise<{ kind: 'file' | 'directory' | 'nothing'; mtimeMs: number }> {
   try {
-    return (await stat(path)).isDirectory() ? 'directory' : 'file';
+    const found = await stat(path);
+    return { kind: found.isDirectory() ? 'directory' : 'file', mtimeMs: found.mtimeMs };
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'nothing';
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return { kind: 'nothing', mtimeMs: 0 };
     // A link that leads back to itself is something, and its format says what is wrong with it.
-    if (hasCode(error, 'ELOOP', 'EACCES', 'EPERM')) return 'file';
+    if (hasCode(error, 'ELOOP', 'EACCES', 'EPERM')) return { kind: 'file', mtimeMs: 0 };
     throw error;
   }
 }

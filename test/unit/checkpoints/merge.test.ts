@@ -218,7 +218,7 @@ describe('tfjs layers model', () => {
 describe('many chunks', () => {
   // Two and a half chunks of the largest size, so that chunk borders, hashing and the overlap of reading, mixing and
   // writing all happen.
-  const length = 2_621_440;
+  const length = 655_360;
   let sources: string[];
   const values = (k: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i * (k + 1)));
   before(async () => {

@@ -79,6 +79,7 @@ test('a directory of checkpoints gives them in training order, without averages,
   await writeFile(join(run, 'epoch-11.safetensors'), 'x');
   await writeFile(join(run, 'metrics.csv'), 'x');
   await symlink('loop', join(run, 'loop'));
+  await symlink('.', join(run, 'itself'));
   await symlink('gone', join(run, 'dangling.safetensors'));
   const expanded = await expandPaths([run]);
   assert.deepEqual(

@@ -1,0 +1,188 @@
+/**
+ * How fast checkpoints are merged, against plain reads of the same bytes in the same run.
+ *
+ *     node bench/merge.ts [--files 5] [--megabytes 200] [--dtype F32|BF16|F16|F64] [--runs 3] [--directory /tmp]
+ *
+ * Makes that many safetensors files, merges them uniformly, and prints MB/s of source bytes, the ratio to positioned
+ * reads into one reused buffer, the parts (hashing, mixing) alone, and peak RSS. Files come from the page cache unless
+ * they are larger than memory: the ratio then shows the cost of everything but the disk. Medians of the runs.
+ */
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import {
+  addScaled,
+  bytesPerElement,
+  encodeFromFloat64,
+  isDType,
+  isFloat,
+} from '../src/core/checkpoints/dtype.ts';
+import { mergeCheckpoints } from '../src/core/checkpoints/merge.ts';
+import { partialPathFor } from '../src/core/checkpoints/publish.ts';
+import { requireComplete } from '../src/core/checkpoints/registry.ts';
+import type { FloatDType } from '../src/core/checkpoints/types.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    files: { type: 'string', default: '5' },
+    megabytes: { type: 'string', default: '200' },
+    dtype: { type: 'string', default: 'F32' },
+    runs: { type: 'string', default: '3' },
+    directory: { type: 'string', default: tmpdir() },
+  },
+});
+const files = Number(options.files);
+const megabytes = Number(options.megabytes);
+const runs = Number(options.runs);
+const dtype = floatType(options.dtype);
+if (!(files >= 1) || !(megabytes >= 1) || !(runs >= 1)) {
+  throw new Error('--files, --megabytes and --runs are numbers from 1 on.');
+}
+
+const CHUNK = 4 << 20;
+const directory = await mkdtemp(join(options.directory, 'twa-bench-'));
+try {
+  const paths: string[] = [];
+  for (let i = 0; i < files; i++) {
+    const path = join(directory, `epoch-${i}.safetensors`);
+    await makeFile(path);
+    paths.push(path);
+  }
+  const sourceBytes = files * megabytes * 1e6;
+
+  const rssBefore = peakRss();
+  const reading: Times[] = [];
+  const merging: Times[] = [];
+  for (let run = 0; run < runs; run++) {
+    reading.push(await timed(() => readAll(paths)));
+    const output = join(directory, `mix-${run}.safetensors`);
+    merging.push(await timed(() => merge(paths, output)));
+    await rm(output);
+  }
+  const read = medians(reading);
+  const merged = medians(merging);
+  const show = ({ wall, cpu }: Times): string =>
+    `${(sourceBytes / 1e6 / wall).toFixed(0)} MB/s (${wall.toFixed(2)} s, ${cpu.toFixed(2)} s of CPU)`;
+  const rss = peakRss();
+  console.log(`${files} x ${megabytes} MB of ${dtype}, medians of ${runs}`);
+  console.log(`plain reads  ${show(read)}`);
+  console.log(`merge        ${show(merged)}`);
+  console.log(
+    `ratio        ${(merged.wall / read.wall).toFixed(2)} in time, ${(merged.cpu / read.cpu).toFixed(2)} in CPU`,
+  );
+  console.log(`CPU alone    SHA-256 ${hashRate().toFixed(0)} MB/s, mixing ${mixRate().toFixed(0)} MB/s`);
+  console.log(
+    `peak RSS     ${rss.toFixed(0)} MB, of which ${rssBefore.toFixed(0)} MB before the first merge`,
+  );
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+
+function floatType(text: string): FloatDType {
+  if (!isDType(text) || !isFloat(text))
+    throw new Error('--dtype is one of F64, F32, F16, BF16, F8_E4M3, F8_E5M2.');
+  return text;
+}
+
+/** Random mantissas, ordinary exponents: real weights are no zeros, and no NaN. */
+function sampleBytes(): Uint8Array {
+  const values = new Float64Array(CHUNK / bytesPerElement(dtype));
+  for (let i = 0; i < values.length; i++) values[i] = 2 * Math.random() - 1;
+  const bytes = new Uint8Array(CHUNK);
+  encodeFromFloat64(values, dtype, bytes);
+  return bytes;
+}
+
+async function makeFile(path: string): Promise<void> {
+  const size = bytesPerElement(dtype);
+  // Twenty tensors, as a model has many.
+  const elements = Math.floor((megabytes * 1e6) / 20 / size);
+  const entries: Record<string, unknown> = {};
+  for (let t = 0; t < 20; t++) {
+    const begin = t * elements * size;
+    entries[`layer.${t}`] = { dtype, shape: [elements], data_offsets: [begin, begin + elements * size] };
+  }
+  const json = Buffer.from(JSON.stringify(entries));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(json.length));
+  const sample = sampleBytes();
+  const handle = await open(path, 'wx');
+  await handle.write(Buffer.concat([prefix, json]));
+  for (let left = 20 * elements * size; left > 0; left -= CHUNK) {
+    await handle.write(sample, 0, Math.min(left, CHUNK));
+  }
+  // So that writing them back does not disturb what is measured.
+  await handle.sync();
+  await handle.close();
+}
+
+async function readAll(paths: readonly string[]): Promise<void> {
+  const buffer = new Uint8Array(CHUNK);
+  for (const path of paths) {
+    const handle = await open(path, 'r');
+    let position = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK, position);
+      if (bytesRead === 0) break;
+      position += bytesRead;
+    }
+    await handle.close();
+  }
+}
+
+async function merge(paths: readonly string[], output: string): Promise<void> {
+  const headers = await Promise.all(paths.map((path) => requireComplete(path)));
+  const coefficients = headers.map(() => 1 / headers.length);
+  await mergeCheckpoints({ headers, coefficients, output, partial: partialPathFor(output) });
+}
+
+function hashRate(): number {
+  const bytes = sampleBytes();
+  const hash = createHash('sha256');
+  return cpuRate(bytes.length, () => hash.update(bytes));
+}
+
+function mixRate(): number {
+  const bytes = sampleBytes();
+  const sum = new Float64Array(bytes.length / bytesPerElement(dtype));
+  return cpuRate(bytes.length, () => addScaled(sum, bytes, dtype, 0.1));
+}
+
+/** MB per second of processor time: on a busy machine the clock tells little about a loop. */
+function cpuRate(bytes: number, work: () => void): number {
+  const times = 50;
+  const before = process.cpuUsage();
+  for (let i = 0; i < times; i++) work();
+  const { user, system } = process.cpuUsage(before);
+  return (times * bytes) / (user + system);
+}
+
+/** MB. */
+function peakRss(): number {
+  return process.resourceUsage().maxRSS / 1024;
+}
+
+/** Seconds. */
+interface Times {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+async function timed(work: () => Promise<void>): Promise<Times> {
+  const before = process.cpuUsage();
+  const start = performance.now();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return { wall: (performance.now() - start) / 1000, cpu: (user + system) / 1e6 };
+}
+
+function medians(times: readonly Times[]): Times {
+  return { wall: median(times.map((time) => time.wall)), cpu: median(times.map((time) => time.cpu)) };
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+}
