@@ -28,7 +28,7 @@ interface Extent {
 export function decimate(line: Line, min: number, max: number, columns: number, positive = false): Point[] {
   const { x, y } = line;
   const from = Math.max(0, lowerBound(x, min) - 1);
-  const to = Math.min(x.length, lowerBound(x, max) + 2);
+  const to = Math.min(x.length, lowerBound(x, max) + 1);
   const points: Point[] = [];
   const put = (index: number): void => void points.push({ x: x[index]!, y: y[index]! });
   const gap = (at: number): void => {

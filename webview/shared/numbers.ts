@@ -22,8 +22,15 @@ export function formatTick(value: number, spacing: number): string {
   const size = Math.abs(value);
   if (size < spacing / 1e6) return '0';
   if (size >= 1e6 || size < 1e-4) return minus(shortExponent(value));
-  if (size >= 1e4) return `${minus(trimmed(value / 1000, decimalsFor(spacing / 1000)))}k`;
-  return minus(trimmed(value, decimalsFor(spacing)));
+  if (size >= 1e4) return `${minus((value / 1000).toFixed(tickDecimals(spacing / 1000)))}k`;
+  return minus(value.toFixed(tickDecimals(spacing)));
+}
+
+/** One more than for 2 where the distance is 2.5. */
+function tickDecimals(spacing: number): number {
+  const decimals = decimalsFor(spacing);
+  const scaled = spacing * 10 ** decimals;
+  return Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled ? decimals : decimals + 1;
 }
 
 /** How many decimals show a difference of this size with one digit. */
@@ -72,7 +79,6 @@ export function formatDuration(milliseconds: number): string {
   return `${minutes} min ${Math.round(seconds - 60 * minutes)} s`;
 }
 
-const trimmed = (value: number, decimals: number): string => value.toFixed(decimals);
 const shortExponent = (value: number): string =>
   value
     .toExponential(2)

@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { LossPoint, PassProgress } from '../../../src/core/averaging/types.ts';
+import type { Series } from '../../../src/core/metrics/types.ts';
+import type { CheckpointEntry, Run, RunsSnapshot } from '../../../src/core/runs/types.ts';
+import { CurvesSession } from '../../../src/extension/panels/curvesSession.ts';
+import { escapeHtml, newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
+import { ResultSession } from '../../../src/extension/panels/resultSession.ts';
+import { CurvesStore } from '../../../webview/curves/store.ts';
+import type { ToCurves, ToResult } from '../../../webview/protocol.ts';
+import { sampleReport } from '../../e2e/webviews/samples.ts';
+
+const series = (values: readonly number[], tag = 'loss'): Series => ({
+  tag,
+  source: '/run/metrics.csv',
+  steps: values.map((_, index) => index),
+  epochs: values.map(() => NaN),
+  wallTimes: values.map(() => NaN),
+  values,
+});
+const entry = (name: string, extra: Partial<CheckpointEntry> = {}): CheckpointEntry => ({
+  path: `/run/${name}`,
+  name,
+  format: 'safetensors',
+  state: 'complete',
+  bytes: 1,
+  mtimeMs: 1,
+  metrics: {},
+  ...extra,
+});
+const run = (extra: Partial<Run> = {}): Run => ({
+  directory: '/run',
+  name: 'run',
+  checkpoints: [entry('a'), entry('b')],
+  averages: [],
+  series: [series([1, 2, 3])],
+  mtimeMs: 1,
+  ...extra,
+});
+const snapshotOf = (...runs: readonly Run[]): RunsSnapshot => ({ runs, scanning: false, warnings: [] });
+
+function curvesSession(first: RunsSnapshot, wanted: string | null = null) {
+  const sent: ToCurves[] = [];
+  const done: string[] = [];
+  const reports = new Map<string, () => void>();
+  const session = new CurvesSession(
+    {
+      post: (message) => sent.push(message),
+      setTitle: (name) => done.push(`title ${name ?? ''}`),
+      reveal: (path) => done.push(`reveal ${path}`),
+      openReport: (path) => done.push(`report ${path}`),
+      watchFolder: () => done.push('watch'),
+      readReport: (path) => new Promise((resolve) => reports.set(path, () => resolve(sampleReport()))),
+      warn: (text) => done.push(`warn ${text}`),
+    },
+    first,
+    wanted,
+  );
+  return { session, sent, done, reports };
+}
+
+describe('CurvesSession', () => {
+  test('says nothing before the page is ready, then everything', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.update(snapshotOf(run({ series: [series([1, 2, 3, 4])] })));
+    assert.equal(sent.length, 0);
+    session.receive({ kind: 'ready' });
+    assert.equal(sent.length, 1);
+    assert.ok(sent[0]?.kind === 'snapshot');
+    assert.deepEqual([...sent[0].run!.series[0]!.values], [1, 2, 3, 4]);
+  });
+
+  test('then only new points, numbered without a hole', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(run({ series: [series([1, 2, 3, 4, 5])] })));
+    session.update(snapshotOf(run({ series: [series([1, 2, 3, 4, 5, 6])] })));
+    const [first, second, third] = sent;
+    assert.ok(second?.kind === 'increment' && third?.kind === 'increment');
+    assert.deepEqual([second.series[0]!.from, [...second.series[0]!.values]], [3, [4, 5]]);
+    assert.deepEqual([third.series[0]!.from, [...third.series[0]!.values]], [5, [6]]);
+    assert.deepEqual([second.number, third.number], [first!.number + 1, first!.number + 2]);
+    assert.equal(second.checkpoints, undefined);
+  });
+
+  test('no message when nothing that is shown changed', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(run({ mtimeMs: 5 })));
+    assert.equal(sent.length, 1);
+  });
+
+  test('a log that was rewritten is sent from its first difference', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(run({ series: [series([1, 9])] })));
+    const message = sent[1];
+    assert.ok(message?.kind === 'increment');
+    assert.deepEqual([message.series[0]!.from, [...message.series[0]!.values]], [1, [9]]);
+  });
+
+  test('NaN equals NaN: a diverged series is not sent again and again', () => {
+    const { session, sent } = curvesSession(snapshotOf(run({ series: [series([1, NaN])] })));
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(run({ series: [series([1, NaN])] })));
+    assert.equal(sent.length, 1);
+  });
+
+  test('a series that the watcher lengthens in place is followed', () => {
+    const values = [1, 2];
+    const steps = [0, 1];
+    const epochs = [0, 0];
+    const growing: Series = { tag: 'loss', source: '/m', steps, epochs, wallTimes: [], values };
+    const { session, sent } = curvesSession(snapshotOf(run({ series: [growing] })));
+    session.receive({ kind: 'ready' });
+    values.push(3);
+    steps.push(2);
+    epochs.push(0);
+    session.update(snapshotOf(run({ series: [growing] })));
+    assert.ok(sent[1]?.kind === 'increment');
+    assert.deepEqual([...sent[1].series[0]!.values], [3]);
+  });
+
+  test('whatever happens, the page ends up with what the watcher knows', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    const store = new CurvesStore();
+    const states: readonly (readonly Series[])[] = [
+      [series([1, 2, 3, 4])],
+      [series([1, 2, 3, 4]), series([7], 'acc')],
+      [series([5], 'acc')],
+      [],
+      [series([1, 2]), series([5, 6], 'acc')],
+      [series([9, 2, 8]), series([5, 6], 'acc')],
+    ];
+    session.receive({ kind: 'ready' });
+    for (const state of states) {
+      session.update(snapshotOf(run({ series: state })));
+      for (const message of sent.splice(0)) assert.equal(store.apply(message), true);
+      assert.deepEqual(
+        [...store.run!.series.values()].map(({ tag, values }) => [tag, [...values]]).sort(),
+        state.map(({ tag, values }) => [tag, [...values]]).sort(),
+      );
+    }
+  });
+
+  test('a page that missed something gets everything again', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.receive({ kind: 'ready' });
+    session.receive({ kind: 'resync' });
+    assert.deepEqual(
+      sent.map(({ kind }) => kind),
+      ['snapshot', 'snapshot'],
+    );
+  });
+
+  test('a hidden page is left alone until it is ready again', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.receive({ kind: 'ready' });
+    session.pause();
+    session.update(snapshotOf(run({ series: [series([1])] })));
+    assert.equal(sent.length, 1);
+    session.receive({ kind: 'ready' });
+    assert.equal(sent[1]?.kind, 'snapshot');
+  });
+
+  test('follows the newest run until one is chosen', () => {
+    const old = run();
+    const newer = run({ directory: '/run2', name: 'run2', mtimeMs: 2 });
+    const { session, sent, done } = curvesSession(snapshotOf(old));
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(old, newer));
+    assert.ok(sent[1]?.kind === 'snapshot' && sent[1].run?.name === 'run2');
+    session.receive({ kind: 'selectRun', directory: '/run' });
+    assert.ok(sent[2]?.kind === 'snapshot' && sent[2].run?.name === 'run');
+    assert.equal(session.wanted, '/run');
+    assert.equal(done.at(-1), 'title run');
+  });
+
+  test('a chosen run that is gone leaves no other in its place', () => {
+    const { session, sent } = curvesSession(snapshotOf(run({ directory: '/other' })), '/run');
+    session.receive({ kind: 'ready' });
+    assert.ok(sent[0]?.kind === 'snapshot' && sent[0].run === undefined && sent[0].wanted === '/run');
+  });
+
+  const average = entry('avg', {
+    average: {
+      reportPath: '/run/avg.twa-report.json',
+      method: 'twa',
+      sources: ['/run/a'],
+      metric: { name: 'accuracy', goal: 'maximize', value: 0.9 },
+      recommendation: 'Use it.',
+      epoch: 3,
+    },
+  });
+
+  test('reveals and opens only what it knows', () => {
+    const { session, done } = curvesSession(snapshotOf(run({ averages: [average] })));
+    for (const message of [
+      { kind: 'reveal', path: '/etc/passwd' },
+      { kind: 'openReport', path: '/run/a' },
+      { kind: 'reveal', path: '/run/a' },
+      { kind: 'openReport', path: '/run/avg.twa-report.json' },
+      { kind: 'evil' },
+    ]) {
+      session.receive(message);
+    }
+    assert.deepEqual(done.slice(1), [
+      'reveal /run/a',
+      'report /run/avg.twa-report.json',
+      'warn The curves page sent a message that is not understood.',
+    ]);
+  });
+
+  test('an average has its metric at once, and loss and intervals once its report is read', async () => {
+    const { session, sent, reports } = curvesSession(snapshotOf(run({ averages: [average] })));
+    session.receive({ kind: 'ready' });
+    assert.ok(sent[0]?.kind === 'snapshot');
+    assert.deepEqual(sent[0].run?.averages[0]?.measured, [{ name: 'accuracy', value: 0.9 }]);
+    reports.get('/run/avg.twa-report.json')!();
+    await new Promise(setImmediate);
+    assert.ok(sent[1]?.kind === 'increment');
+    assert.deepEqual(
+      sent[1].averages?.[0]?.measured.map(({ name, interval }) => [name, interval !== undefined]),
+      [
+        ['accuracy', true],
+        ['loss', true],
+      ],
+    );
+    session.update(snapshotOf(run({ averages: [average], mtimeMs: 9 })));
+    assert.equal(reports.size, 1);
+  });
+});
+
+function resultSession(live = true) {
+  const sent: ToResult[] = [];
+  const done: string[] = [];
+  const later: (() => void)[] = [];
+  const report = sampleReport();
+  const session = new ResultSession(
+    {
+      post: (message) => sent.push(message),
+      reveal: (path) => done.push(`reveal ${path}`),
+      openFile: (path) => done.push(`open ${path}`),
+      copy: (text) => done.push(`copy ${text}`),
+      cancel: () => done.push('cancel'),
+      warn: (text) => done.push(`warn ${text}`),
+      later: (callback) => later.push(callback),
+    },
+    live
+      ? {
+          kind: 'live',
+          live: {
+            title: 't',
+            checkpoints: [{ path: '/c' }],
+            cancellable: true,
+            fraction: 0,
+            message: '',
+            points: [],
+          },
+        }
+      : { kind: 'report', path: '/r.json', report },
+  );
+  return { session, sent, done, later, report };
+}
+const point = (step: number): LossPoint => ({ step, epoch: 1, fitLoss: 1 / (step + 1) });
+const progress = (step: number): PassProgress => ({
+  phase: 'training',
+  fraction: step / 10,
+  message: `step ${step}`,
+  point: point(step),
+});
+
+describe('ResultSession', () => {
+  test('gathers progress and sends it a few times a second, numbered', () => {
+    const { session, sent, later } = resultSession();
+    session.receive({ kind: 'ready' });
+    for (let step = 0; step < 5; step++) session.progress(progress(step));
+    assert.equal(sent.length, 1);
+    assert.equal(later.length, 1);
+    later.shift()!();
+    session.progress(progress(5));
+    later.shift()!();
+    const [first, second, third] = sent;
+    assert.ok(first?.kind === 'live' && second?.kind === 'progress' && third?.kind === 'progress');
+    assert.deepEqual([second.points.length, third.points.length], [5, 1]);
+    assert.deepEqual([second.number, third.number], [first.number + 1, first.number + 2]);
+    assert.equal(second.message, 'step 4');
+  });
+
+  test('a page that comes late gets the points so far, and none twice', () => {
+    const { session, sent, later } = resultSession();
+    for (let step = 0; step < 3; step++) session.progress(progress(step));
+    assert.equal(later.length, 0);
+    session.receive({ kind: 'ready' });
+    session.progress(progress(3));
+    later.shift()!();
+    assert.ok(sent[0]?.kind === 'live' && sent[1]?.kind === 'progress');
+    assert.deepEqual(
+      [...sent[0].live.points, ...sent[1].points].map(({ step }) => step),
+      [0, 1, 2, 3],
+    );
+  });
+
+  test('becomes the report', () => {
+    const { session, sent, later, report } = resultSession();
+    session.receive({ kind: 'ready' });
+    session.progress(progress(0));
+    session.become({ kind: 'report', path: '/r.json', report });
+    // What was still under way must not bring the live view back.
+    later.shift()!();
+    session.progress(progress(1));
+    assert.deepEqual(
+      sent.map(({ kind }) => kind),
+      ['live', 'report'],
+    );
+  });
+
+  test('does what the page may ask, and no more', () => {
+    const { session, done, report } = resultSession(false);
+    for (const message of [
+      { kind: 'reveal', path: '/etc/passwd' },
+      { kind: 'reveal', path: report.output },
+      { kind: 'reveal', path: report.provenance.sources[0]!.path },
+      { kind: 'openFile' },
+      { kind: 'copy', text: 'abc' },
+      { kind: 'cancel' },
+    ]) {
+      session.receive(message);
+    }
+    assert.deepEqual(done, [
+      `reveal ${report.output}`,
+      `reveal ${report.provenance.sources[0]!.path}`,
+      'open /r.json',
+      'copy abc',
+    ]);
+  });
+
+  test('cancels a pass that runs', () => {
+    const { session, done } = resultSession();
+    session.receive({ kind: 'cancel' });
+    assert.deepEqual(done, ['cancel']);
+  });
+});
+
+describe('pageHtml', () => {
+  const page = {
+    cspSource: 'https://*.example',
+    nonce: newNonce(),
+    scriptUri: 'https://a.example/curves.js',
+    styleUri: 'https://a.example/curves.css',
+    title: '<b>',
+    language: 'de',
+    strings: { hint: `"><script>alert('1')</script>` },
+  };
+
+  test('allows only our own script, styles and images', () => {
+    const [, policy] = /Content-Security-Policy" content="([^"]*)"/.exec(pageHtml(page))!;
+    assert.deepEqual(policy!.replaceAll('&#39;', "'").split('; '), [
+      `default-src 'none'`,
+      `script-src 'nonce-${page.nonce}'`,
+      'style-src https://*.example',
+      'img-src https://*.example',
+    ]);
+  });
+
+  test('texts cannot become markup', () => {
+    const html = pageHtml(page);
+    assert.equal(html.match(/<script/g)?.length, 1);
+    assert.ok(html.includes('<title>&lt;b&gt;</title>'));
+    assert.equal(escapeHtml(`<&>"'`), '&lt;&amp;&gt;&quot;&#39;');
+  });
+
+  test('a nonce is never used twice', () => assert.notEqual(newNonce(), newNonce()));
+});
