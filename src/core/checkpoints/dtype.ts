@@ -242,11 +242,11 @@ function decode(bytes: Uint8Array, dtype: DType, out: Float64Array | Float32Arra
 }
 
 export function decodeToFloat64(bytes: Uint8Array, dtype: DType, out: Float64Array): void {
-  decode(bytes, dtype, out);
+  run(decode, bytes, dtype, out);
 }
 
 export function decodeToFloat32(bytes: Uint8Array, dtype: DType, out: Float32Array): void {
-  decode(bytes, dtype, out);
+  run(decode, bytes, dtype, out);
 }
 
 // Encoding -------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ export class FileSequence {
     try {
       handle = await open(stamp.path, 'r');
     } catch (error) {
-      throw hasCode(error, 'ENOENT', 'ENOTDIR') ? gone(stamp.path, error) : error;
+      throw openError(error, stamp.path);
     }
     try {
       const { size, mtimeMs } = await handle.stat();
@@ -141,7 +141,7 @@ export async function requireUnchanged(files: readonly FileStamp[]): Promise<voi
     try {
       now = await stat(stamp.path);
     } catch (error) {
-      throw hasCode(error, 'ENOENT', 'ENOTDIR') ? gone(stamp.path, error) : error;
+      throw openError(error, stamp.path);
     }
     if (now.size !== stamp.size || now.mtimeMs !== stamp.mtimeMs) throw changed(stamp.path);
   }
@@ -155,10 +155,20 @@ export function changed(path: string): TwaError {
   );
 }
 
-function gone(path: string, cause: unknown): TwaError {
-  return new TwaError(
-    'not-found',
-    `${basename(path)} is not there any more; it was removed or renamed. Choose the checkpoints again.`,
-    { place: { path }, cause },
-  );
+function openError(cause: unknown, path: string): unknown {
+  const name = basename(path);
+  if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
+    return new TwaError(
+      'not-found',
+      `${name} is not there any more; it was removed or renamed. Choose the checkpoints again.`,
+      { place: { path }, cause },
+    );
+  }
+  if (hasCode(cause, 'EACCES', 'EPERM')) {
+    return new TwaError('bad-checkpoint', `${name} may not be read; check its permissions.`, {
+      place: { path },
+      cause,
+    });
+  }
+  return cause;
 }
