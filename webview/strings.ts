@@ -14,7 +14,7 @@ export const curvesStrings = () => ({
   epochUnknown: l10n.t('The logs of this run do not say which epoch a step belongs to.'),
   smoothing: l10n.t('Smoothing'),
   smoothingHint: l10n.t(
-    'Exponential moving average, debiased; the values as logged stay behind it. 0 is off. A sparse series is smoothed over the same stretch of steps as the densest one of its chart.',
+    'Exponential moving average, debiased; the values as logged stay behind it. 0 is off. A sparse series is smoothed over the same stretch of steps as the densest one.',
   ),
   resetZoom: l10n.t('Reset zoom'),
   showTable: l10n.t('Show data table'),

@@ -4,28 +4,17 @@ import { type Editor, fill, oncePerFrame } from '../shared/editor.ts';
 import { readTheme } from '../shared/theme.ts';
 import type { FromCurves, ToCurves } from '../protocol.ts';
 import type { CurvesStrings } from '../strings.ts';
-import { epochScale, type EpochScale } from './epochs.ts';
-import { groupSeries, type SeriesGroup } from './grouping.ts';
-import { buildLine, type DrawnLine } from './lines.ts';
+import type { EpochScale } from './epochs.ts';
+import { groupSeries } from './grouping.ts';
+import { LineCache } from './lineCache.ts';
 import { carrier, placeAverages, placeCheckpoints, type PlacedMark } from './marks.ts';
 import { markTable } from './markTable.ts';
 import { Section, type SectionInput, type SectionLine } from './section.ts';
-import { meanSpacing, smooth, weightFor } from './smooth.ts';
-import { type Axis, type CurvesState, type Range, readState } from './state.ts';
+import { type Axis, type CurvesState, defaultSmoothing, type Range, readState } from './state.ts';
 import { CurvesStore, type StoredRun, type StoredSeries } from './store.ts';
 import { lineStyles } from './style.ts';
 import { describeHover } from './tooltip.ts';
 import { Toolbar } from './toolbar.ts';
-
-/** What a line was made from, to make it again only when that changed. */
-interface Drawn {
-  readonly version: number;
-  readonly axis: Axis;
-  readonly scale: EpochScale | undefined;
-  readonly line: DrawnLine;
-  weight: number;
-  smoothed: Float64Array | undefined;
-}
 
 export class CurvesPage {
   readonly #editor: Editor<FromCurves, CurvesState>;
@@ -36,9 +25,8 @@ export class CurvesPage {
   readonly #charts = h('div', { class: 'charts' });
   readonly #marks = h('div', {});
   readonly #sections = new Map<string, Section>();
-  readonly #drawn = new WeakMap<StoredSeries, Drawn>();
+  readonly #cache = new LineCache();
   readonly #draw = oncePerFrame(() => this.#render());
-  #scale: { readonly of: string; readonly scale: EpochScale | undefined } = { of: '', scale: undefined };
   #theme = readTheme();
   #state: CurvesState;
   #known = false;
@@ -90,8 +78,9 @@ export class CurvesPage {
     if (!this.#known) return;
     const { run, runs, wanted } = this.#store;
     const series = run === undefined ? [] : [...run.series.values()];
-    const scale = this.#epochScale(series);
-    const axis = scale === undefined ? 'step' : this.#state.axis;
+    const { axis, scale } = this.#placing(series);
+    const smoothing =
+      this.#state.smoothing ?? defaultSmoothing(Math.max(0, ...series.map(({ length }) => length)));
     const empty = this.#emptyState(run);
     this.#toolbar.render({
       runs,
@@ -99,7 +88,7 @@ export class CurvesPage {
       runName: run?.name,
       axis,
       epochKnown: scale !== undefined,
-      smoothing: this.#state.smoothing,
+      smoothing,
       zoomed: this.#state.xZoom !== null || Object.keys(this.#state.yZoom).length > 0,
       table: this.#state.table,
       charts: empty === undefined,
@@ -112,7 +101,7 @@ export class CurvesPage {
     if (this.#charts.parentElement !== this.#content) {
       this.#content.replaceChildren(this.#charts, this.#marks);
     }
-    this.#renderCharts(run, groupSeries(series), axis, scale);
+    this.#renderCharts(run, series, smoothing);
     this.#marks.replaceChildren(
       ...(this.#state.table
         ? [
@@ -125,26 +114,31 @@ export class CurvesPage {
     );
   }
 
-  #renderCharts(
-    run: StoredRun,
-    groups: readonly SeriesGroup<StoredSeries>[],
-    axis: Axis,
-    scale: EpochScale | undefined,
-  ): void {
+  #renderCharts(run: StoredRun, series: readonly StoredSeries[], smoothing: number): void {
     const strings = this.#strings;
+    const { axis, scale } = this.#placing(series);
+    const lines = this.#cache.lines(series, axis, scale, smoothing);
+    const groups = groupSeries(series);
     const prepared = groups.map((group) => {
-      const lines = this.#lines(group, axis, scale);
-      const carrying = carrier(group.members);
-      const carryingLine = lines.find(({ key }) => key === carrying?.series.key);
+      const styles = lineStyles(group.members, this.#theme);
+      const inGroup: readonly SectionLine[] = group.members.map((member, index) => ({
+        key: member.series.key,
+        tag: member.series.tag,
+        style: styles[index]!,
+        hidden: this.#state.hidden.includes(member.series.tag),
+        ...lines.get(member.series)!,
+      }));
+      const carrying = carrier(group.members)?.series;
+      const carryingLine = inGroup.find(({ key }) => key === carrying?.key);
       const marks: PlacedMark[] = [
         ...(carryingLine === undefined || carryingLine.hidden
           ? []
           : placeCheckpoints(run.checkpoints, carryingLine.tag, carryingLine.raw, axis, scale)),
         ...placeAverages(run.averages, group, axis, scale),
       ];
-      return { group, lines, marks, carrier: carrying?.series.key };
+      return { group, lines: inGroup, marks, carrier: carrying?.key };
     });
-    const fullX = extent(prepared.map(({ lines }) => lines.map(({ raw }) => raw.x)).flat());
+    const fullX = extent([...lines.values()].map(({ raw }) => raw.x));
     this.#dropSections(new Set(groups.map(({ key }) => key)));
     let previous: Element | undefined;
     for (const { group, lines, marks, carrier } of prepared) {
@@ -188,8 +182,7 @@ export class CurvesPage {
             : { kind: 'reveal', path: mark.mark.path },
         ),
       describe: (hover, tooltip) => {
-        const { scale } = this.#scale;
-        const axis = scale === undefined ? 'step' : this.#state.axis;
+        const { axis, scale } = this.#placing([...(this.#store.run?.series.values() ?? [])]);
         return describeHover(hover, tooltip, {
           strings: this.#strings,
           axis,
@@ -201,54 +194,10 @@ export class CurvesPage {
     });
   }
 
-  #lines(
-    group: SeriesGroup<StoredSeries>,
-    axis: Axis,
-    scale: EpochScale | undefined,
-  ): readonly SectionLine[] {
-    const drawn = group.members.map(({ series }) => this.#drawnLine(series, axis, scale));
-    const densest = Math.min(...drawn.map(({ line }) => meanSpacing(line.x)));
-    const styles = lineStyles(group.members, this.#theme);
-    return group.members.map(({ series, role }, index) => {
-      const entry = drawn[index]!;
-      const weight = weightFor(this.#state.smoothing, entry.line.x, densest);
-      if (weight !== entry.weight) {
-        entry.weight = weight;
-        // Under a thousandth the average is the value to the eye.
-        entry.smoothed = weight < 1e-3 ? undefined : smooth(entry.line.y, weight);
-      }
-      return {
-        key: series.key,
-        tag: series.tag,
-        role,
-        style: styles[index]!,
-        hidden: this.#state.hidden.includes(series.tag),
-        raw: entry.line,
-        smoothed: entry.smoothed,
-      };
-    });
-  }
-
-  #drawnLine(series: StoredSeries, axis: Axis, scale: EpochScale | undefined): Drawn {
-    const known = this.#drawn.get(series);
-    if (
-      known !== undefined &&
-      known.version === series.version &&
-      known.axis === axis &&
-      known.scale === scale
-    ) {
-      return known;
-    }
-    const line = buildLine(series, axis, scale);
-    const drawn = { version: series.version, axis, scale, line, weight: 0, smoothed: undefined };
-    this.#drawn.set(series, drawn);
-    return drawn;
-  }
-
-  #epochScale(series: readonly StoredSeries[]): EpochScale | undefined {
-    const of = series.map(({ key, version }) => `${key} ${version}`).join('\n');
-    if (of !== this.#scale.of) this.#scale = { of, scale: epochScale(series) };
-    return this.#scale.scale;
+  /** Without an epoch for every step the axis can only be the step's. */
+  #placing(series: readonly StoredSeries[]): { readonly axis: Axis; readonly scale: EpochScale | undefined } {
+    const scale = this.#cache.scale(series);
+    return { axis: scale === undefined ? 'step' : this.#state.axis, scale };
   }
 
   #emptyState(run: StoredRun | undefined): HTMLElement | undefined {

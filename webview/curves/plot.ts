@@ -3,7 +3,8 @@ import type { Chart as ChartType, ChartDataset, Point as ChartPoint } from 'char
 import { axisStyle, Chart, drawOver, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
 import { h } from '../shared/dom.ts';
 import { oncePerFrame } from '../shared/editor.ts';
-import { type Theme, withAlpha } from '../shared/theme.ts';
+import { withAlpha } from '../shared/color.ts';
+import type { Theme } from '../shared/theme.ts';
 import { decimate, isLone, type Line } from './decimate.ts';
 import type { DrawnLine } from './lines.ts';
 import type { PlacedMark } from './marks.ts';

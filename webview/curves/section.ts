@@ -3,7 +3,6 @@ import { h, onClick } from '../shared/dom.ts';
 import { fill } from '../shared/editor.ts';
 import { formatNumber } from '../shared/numbers.ts';
 import type { CurvesStrings } from '../strings.ts';
-import type { Role } from './grouping.ts';
 import type { DrawnLine } from './lines.ts';
 import { Plot, type PlotEvents, type PlotInput, type PlotLine } from './plot.ts';
 import { tableRows } from './rows.ts';
@@ -11,7 +10,6 @@ import { formatPlace, swatch } from './tooltip.ts';
 
 export interface SectionLine extends PlotLine {
   readonly key: string;
-  readonly role: Role;
   readonly hidden: boolean;
 }
 

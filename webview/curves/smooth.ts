@@ -22,7 +22,7 @@ export function smooth(y: Float64Array, weight: number): Float64Array {
 }
 
 /**
- * The weight that gives a sparser series the time constant (in x) of the densest one of its chart: w^(spacing /
+ * The weight that gives a sparser series the time constant (in x) of the densest one of the run: w^(spacing /
  * densest). A value per epoch beside a loss per step is then not smeared over many epochs.
  */
 export function weightFor(weight: number, x: Float64Array, densest: number): number {

@@ -21,8 +21,8 @@ export interface CurvesState {
   /** Directory of the run; null follows the newest. */
   readonly run: string | null;
   readonly axis: Axis;
-  /** 0 (off) up to, not including, 1. */
-  readonly smoothing: number;
+  /** 0 (off) up to, not including, 1; null as long as nobody chose: see {@link defaultSmoothing}. */
+  readonly smoothing: number | null;
   readonly table: boolean;
   /** Tags of hidden series. */
   readonly hidden: readonly string[];
@@ -37,7 +37,7 @@ export interface CurvesState {
 export const INITIAL_STATE: CurvesState = {
   run: null,
   axis: 'epoch',
-  smoothing: 0.6,
+  smoothing: null,
   table: false,
   hidden: [],
   log: [],
@@ -50,7 +50,7 @@ const state = narrower<CurvesState>(
   object({
     run: nullable(string),
     axis: oneOf('epoch', 'step'),
-    smoothing: number,
+    smoothing: nullable(number),
     table: boolean,
     hidden: arrayOf(string),
     log: arrayOf(string),
@@ -62,9 +62,17 @@ const state = narrower<CurvesState>(
 /** A state of an older version, or none, gives the initial one. */
 export function readState(value: unknown): CurvesState {
   const read = state(value);
-  if (read === undefined || !(read.smoothing >= 0 && read.smoothing < 1)) return INITIAL_STATE;
+  if (read === undefined) return INITIAL_STATE;
+  const { smoothing } = read;
+  if (smoothing !== null && !(smoothing >= 0 && smoothing < 1)) return INITIAL_STATE;
   return read;
 }
+
+/** Where every point can be seen for itself, a moving average only hides them. */
+const DENSE = 200;
+
+/** @param longest Points of the run's longest series. */
+export const defaultSmoothing = (longest: number): number => (longest >= DENSE ? 0.6 : 0);
 
 /** For the panel serializer. */
 export const wantedRun = (value: unknown): string | null => readState(value).run;

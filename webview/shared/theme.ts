@@ -1,3 +1,5 @@
+import { opaque, withAlpha } from './color.ts';
+
 /**
  * The editor's colours for canvases. A canvas does not know `var()`, so they are read from the page's style, and
  * read again when the theme changes.
@@ -43,9 +45,11 @@ export function readTheme(): Theme {
       ? withAlpha(read('contrastBorder', 'foreground'), 0.35)
       : withAlpha(read('charts-lines', 'foreground'), 0.16),
     focus: read('focusBorder', 'contrastActiveBorder'),
-    series: ['blue', 'orange', 'green', 'purple', 'red', 'yellow'].map((name) => read(`charts-${name}`)),
-    star: read('charts-yellow'),
-    negative: read('charts-red'),
+    series: ['blue', 'orange', 'green', 'purple', 'red', 'yellow'].map((name) =>
+      opaque(read(`charts-${name}`)),
+    ),
+    star: opaque(read('charts-yellow')),
+    negative: opaque(read('charts-red')),
     font: read('font-family'),
     fontSize: parseFloat(style.getPropertyValue('--vscode-font-size')) || 13,
     highContrast,
@@ -57,9 +61,4 @@ export function onThemeChange(listener: () => void): void {
   const observer = new MutationObserver(listener);
   observer.observe(document.documentElement, { attributes: true, attributeFilter: ['style', 'class'] });
   observer.observe(document.body, { attributes: true, attributeFilter: ['style', 'class'] });
-}
-
-/** The colour with this opacity, whatever notation the theme used. */
-export function withAlpha(color: string, alpha: number): string {
-  return `color-mix(in srgb, ${color} ${alpha * 100}%, transparent)`;
 }

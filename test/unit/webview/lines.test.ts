@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { epochScale } from '../../../webview/curves/epochs.ts';
+import { LineCache } from '../../../webview/curves/lineCache.ts';
 import { buildLine, valueAt } from '../../../webview/curves/lines.ts';
 import { MAX_ROWS, tableRows } from '../../../webview/curves/rows.ts';
 import { lowerBound, nearestIndex } from '../../../webview/curves/search.ts';
+import { defaultSmoothing } from '../../../webview/curves/state.ts';
+import { StoredSeries } from '../../../webview/curves/store.ts';
 
 const columns = (points: readonly (readonly [step: number, epoch: number, value: number])[]) => ({
   steps: Float64Array.from(points, ([step]) => step),
@@ -156,4 +159,45 @@ describe('tableRows', () => {
   });
 
   test('is empty without points', () => assert.deepEqual(tableRows([drawn([])]), { total: 0, rows: [] }));
+});
+
+describe('LineCache', () => {
+  const name = (tag: string) => ({ key: tag, tag, source: '/m' });
+  const stored = (tag: string, steps: readonly number[]): StoredSeries => {
+    const series = new StoredSeries(name(tag));
+    const columns = Float64Array.from(steps);
+    series.put({ ...name(tag), from: 0, steps: columns, epochs: columns.map(() => NaN), values: columns });
+    return series;
+  };
+  const dense = stored(
+    'train/loss',
+    Array.from({ length: 1000 }, (_, index) => index),
+  );
+  const sparse = stored('val/loss', [0, 250, 500, 750, 999]);
+
+  test('smooths the dense series, and leaves a value per epoch alone', () => {
+    const lines = new LineCache().lines([dense, sparse], 'step', undefined, 0.6);
+    assert.notEqual(lines.get(dense)?.smoothed, undefined);
+    assert.equal(lines.get(sparse)?.smoothed, undefined);
+  });
+
+  test('makes a line again only when something about it changed', () => {
+    const cache = new LineCache();
+    const first = cache.lines([dense, sparse], 'step', undefined, 0.6).get(dense)!;
+    const { raw, smoothed } = first;
+    const again = cache.lines([dense, sparse], 'step', undefined, 0.6).get(dense)!;
+    assert.equal(again.raw, raw);
+    assert.equal(again.smoothed, smoothed);
+    const smoother = cache.lines([dense, sparse], 'step', undefined, 0.9).get(dense)!;
+    assert.equal(smoother.raw, raw);
+    assert.notEqual(smoother.smoothed, smoothed);
+    const point = Float64Array.of(1000);
+    dense.put({ ...name('train/loss'), from: 1000, steps: point, epochs: point, values: point });
+    assert.equal(cache.lines([dense, sparse], 'step', undefined, 0.9).get(dense)!.raw.x.length, 1001);
+  });
+});
+
+test('a run of few points is shown as logged, until somebody asks for more', () => {
+  assert.equal(defaultSmoothing(30), 0);
+  assert.ok(defaultSmoothing(1200) > 0);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { opaque } from '../../../webview/shared/color.ts';
 import {
   decimalsForIntervals,
   formatBytes,
@@ -62,4 +63,16 @@ test('signs, sizes and times', () => {
   assert.equal(formatDuration(840), '840 ms');
   assert.equal(formatDuration(9340), '9.3 s');
   assert.equal(formatDuration(125_000), '2 min 5 s');
+});
+
+test('opaque takes the transparency from a colour, in every notation of a theme', () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ['#ea5c0055', '#ea5c00'],
+    ['#f008', '#f00'],
+    ['#59a4f9', '#59a4f9'],
+    ['rgba(209, 134, 22, 0.4)', 'rgb(209, 134, 22)'],
+    ['hsla(10, 50%, 50%, .2)', 'hsl(10, 50%, 50%)'],
+    ['orange', 'orange'],
+  ];
+  for (const [color, expected] of cases) assert.equal(opaque(color), expected);
 });

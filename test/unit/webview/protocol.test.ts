@@ -153,6 +153,7 @@ describe('remembered state', () => {
   test('that is damaged or absent is the initial one', () => {
     assert.deepEqual(readState(undefined), INITIAL_STATE);
     assert.deepEqual(readState({ ...INITIAL_STATE, smoothing: 1 }), INITIAL_STATE);
+    assert.deepEqual(readState({ ...INITIAL_STATE, smoothing: NaN }), INITIAL_STATE);
     assert.deepEqual(readState({ ...INITIAL_STATE, axis: 'wall' }), INITIAL_STATE);
     assert.equal(wantedRun('x'), null);
   });
