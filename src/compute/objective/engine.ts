@@ -11,7 +11,7 @@ import { moduleModel } from './custom-model.ts';
 import { isBatch, openDataset } from './dataset.ts';
 import type { Dataset } from './dataset.ts';
 import { architectureFile, layersTaskModel, readLayersModel } from './layers-model.ts';
-import { declaredLoss, declaredMetric, declaredMetrics } from './losses.ts';
+import { declaredLoss, declaredMetric, declaredMetrics, noLoss } from './losses.ts';
 import { requireMatch } from './match.ts';
 import type { TaskModel, Tensors } from './model.ts';
 import { withSeed } from './random.ts';
@@ -63,6 +63,7 @@ export class TaskEngine {
    */
   static async open(task: TaskFile, header: CheckpointHeader, options: EngineOptions): Promise<TaskEngine> {
     const module = task.module === undefined ? undefined : await loadTaskModule(task.module);
+    if (task.loss === undefined && module?.has('loss') !== true) throw noLoss(task);
     requireMetric(task, module);
     const context: TaskContext = { tf, training: false, checkpoint: header.path, task: task.path };
     return withSeed(options.seed, 'task', async () => {

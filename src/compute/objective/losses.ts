@@ -14,6 +14,7 @@ const EPSILON = 1e-7;
 export function declaredLoss(task: TaskFile, outputs: Tensor, targets: Tensor): Tensor1D {
   requireSameShape(task, outputs, targets);
   const logits = task.output === 'logits';
+  if (task.loss === undefined) throw noLoss(task);
   switch (task.loss) {
     case 'softmaxCrossEntropy': {
       const logProbabilities = logits ? tf.logSoftmax(outputs) : tf.log(tf.clipByValue(outputs, EPSILON, 1));
@@ -28,6 +29,14 @@ export function declaredLoss(task: TaskFile, outputs: Tensor, targets: Tensor): 
     case 'meanSquaredError':
       return perExample(tf.squaredDifference(outputs, targets));
   }
+}
+
+export function noLoss(task: TaskFile): TwaError {
+  return new TwaError(
+    'bad-task',
+    `${task.path}: there is no loss: name one as "loss", or export "loss" from the module.`,
+    { place: { path: task.path } },
+  );
 }
 
 /** max(z, 0) - z y + log(1 + exp(-|z|)), which overflows nowhere. */

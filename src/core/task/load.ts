@@ -153,7 +153,7 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
     model: model === undefined || model === 'checkpoint' ? 'checkpoint' : absolute(model),
     ...(text.data === undefined ? {} : { data: data(text.data) }),
     output: text.output ?? 'logits',
-    loss: text.loss ?? 'softmaxCrossEntropy',
+    ...(text.loss === undefined ? {} : { loss: text.loss }),
     metric: typeof metric === 'string' ? { name: metric, goal: GOALS[metric] } : { ...metric },
     batchSize: text.batchSize ?? 64,
   };

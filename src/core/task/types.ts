@@ -52,7 +52,8 @@ export interface TaskFile {
   readonly data?: DataDeclaration;
   /** Logits or probabilities: what the model's last layer gives. */
   readonly output: 'logits' | 'probabilities';
-  readonly loss: DeclaredLoss;
+  /** Absent only where a module may export one. */
+  readonly loss?: DeclaredLoss;
   readonly metric: { readonly name: string; readonly goal: Goal };
   readonly batchSize: number;
 }

@@ -184,6 +184,12 @@ export const loss = (model, { xs }, { tf, training }) =>
       assert.rejects(stop(`${declared}\n${source}`), { code: 'bad-task', message }));
   }
 
+  test('a task without any loss is refused before anything is loaded', () =>
+    assert.rejects(open(declared, { loss: undefined }), {
+      code: 'bad-task',
+      message: /there is no loss: name one as "loss", or export "loss" from the module/,
+    }));
+
   test('a metric that nobody computes is refused before anything is loaded', () =>
     assert.rejects(open(declared, { metric: { name: 'f1', goal: 'maximize' } }), {
       code: 'bad-task',
