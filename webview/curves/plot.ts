@@ -166,7 +166,7 @@ export class Plot {
         borderColor: color,
         borderWidth: faded ? 1 : style.width,
         borderDash: faded ? [] : [...style.dash],
-        borderJoinStyle: 'round',
+        borderJoinStyle: 'bevel',
         pointRadius: points.some((_, index) => isLone(points, index))
           ? points.map((_, index) => (isLone(points, index) ? 2.5 : 0))
           : 0,

@@ -31,18 +31,21 @@ export function describeHover(hover: Hover, tooltip: HTMLElement, context: Toolt
   const mark = hover.mark === undefined ? [] : markLines(hover.mark, strings);
   const values = hover.values.map(({ line, index }) => ({
     line,
+    // A sparse line's nearest point may stand elsewhere; then the tooltip says where.
+    elsewhere:
+      formatPlace(line.raw.x[index]!) === formatPlace(x) ? '' : ` @ ${formatPlace(line.raw.x[index]!)}`,
     value: formatNumber(line.raw.y[index]!),
     smoothed: line.smoothed === undefined ? undefined : formatNumber(line.smoothed[index]!),
   }));
   tooltip.replaceChildren(
     ...mark.map((text, index) => h('div', { class: index === 0 ? 'tooltip-title' : 'muted' }, text)),
     h('div', { class: mark.length === 0 ? 'tooltip-title' : 'tooltip-place' }, places.join(' · ')),
-    ...values.map(({ line, value, smoothed }) =>
+    ...values.map(({ line, elsewhere, value, smoothed }) =>
       h(
         'div',
         { class: 'tooltip-row' },
         swatch(line.style),
-        h('span', { class: 'tooltip-name' }, line.tag),
+        h('span', { class: 'tooltip-name' }, line.tag, h('span', { class: 'number muted' }, elsewhere)),
         smoothed === undefined || smoothed === value
           ? undefined
           : h('span', { class: 'number muted' }, `~${smoothed}`),
@@ -59,7 +62,11 @@ export function describeHover(hover: Hover, tooltip: HTMLElement, context: Toolt
           ),
         ]),
   );
-  return [...mark, ...places, ...values.map(({ line, value }) => `${line.tag} ${value}`)].join(', ');
+  return [
+    ...mark,
+    ...places,
+    ...values.map(({ line, elsewhere, value }) => `${line.tag}${elsewhere} ${value}`),
+  ].join(', ');
 }
 
 function markLines(mark: PlacedMark, strings: CurvesStrings): string[] {

@@ -4,13 +4,12 @@ import type { RunWatcher } from '../../core/runs/types.ts';
 import { curvesStrings } from '../../../webview/strings.ts';
 import { wantedRun } from '../../../webview/curves/state.ts';
 import { CurvesSession } from './curvesSession.ts';
-import { inBackground, loadPage, webviewOptions } from './page.ts';
+import { forUser, inBackground, loadPage, webviewOptions } from './page.ts';
 
 const VIEW_TYPE = 'twa.curves';
 
 export interface CurvesDependencies {
   readonly extensionUri: vscode.Uri;
-  /** The watcher of now. When another takes its place, call {@link CurvesPanels.watcherChanged}. */
   readonly watcher: () => RunWatcher;
   readonly log: vscode.LogOutputChannel;
   /** Shows a checkpoint or average in the tree. */
@@ -55,13 +54,6 @@ export class CurvesPanels implements vscode.Disposable {
     this.#adopt(panel, wanted);
   }
 
-  /** Listens to the watcher of now, where another has taken the place of the one before. */
-  watcherChanged(): void {
-    this.#stopListening?.();
-    this.#stopListening = undefined;
-    if (this.#panels.size > 0) this.#listen();
-  }
-
   dispose(): void {
     this.#stopListening?.();
     this.#serializer.dispose();
@@ -77,9 +69,9 @@ export class CurvesPanels implements vscode.Disposable {
           const title = run === undefined ? vscode.l10n.t('Curves') : vscode.l10n.t('Curves: {0}', run);
           if (panel.title !== title) panel.title = title;
         },
-        reveal: (path) => inBackground(reveal(path), log),
-        openReport: (path) => inBackground(openReport(path), log),
-        watchFolder: () => inBackground(watchFolder(), log),
+        reveal: (path) => forUser(reveal(path), log),
+        openReport: (path) => forUser(openReport(path), log),
+        watchFolder: () => forUser(watchFolder(), log),
         readReport: (path) => readReport(path),
         warn: (text) => log.warn(text),
       },
@@ -94,17 +86,18 @@ export class CurvesPanels implements vscode.Disposable {
     panel.onDidDispose(() => {
       session.dispose();
       this.#panels.delete(panel);
-      if (this.#panels.size === 0) this.watcherChanged();
+      if (this.#panels.size > 0) return;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     });
     loadPage(panel, extensionUri, 'curves', curvesStrings());
     this.#listen();
   }
 
+  /** Only while there is a panel. */
   #listen(): void {
-    const watcher = this.#dependencies.watcher();
-    this.#stopListening ??= watcher.onChange((snapshot) => {
+    this.#stopListening ??= this.#dependencies.watcher().onChange((snapshot) => {
       for (const session of this.#panels.values()) session.update(snapshot);
     });
-    for (const session of this.#panels.values()) session.update(watcher.snapshot);
   }
 }

@@ -34,7 +34,15 @@ export function loadPage(
   });
 }
 
-/** For what a page asks of the editor: nobody waits for it, so what goes wrong goes to the log. */
+/** Nobody waits for it, so what goes wrong goes to the log. */
 export function inBackground(work: Thenable<unknown>, log: vscode.LogOutputChannel): void {
   work.then(undefined, (error: unknown) => log.error(error instanceof Error ? error : String(error)));
+}
+
+/** What the user asked for in a page: they are told when it goes wrong. */
+export function forUser(work: Thenable<unknown>, log: vscode.LogOutputChannel): void {
+  inBackground(work, log);
+  work.then(undefined, (error: unknown) => {
+    void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+  });
 }

@@ -5,7 +5,7 @@ import type { PassProgress } from '../../core/averaging/types.ts';
 import type { LiveCheckpoint } from '../../../webview/protocol.ts';
 import { resultStrings } from '../../../webview/strings.ts';
 import { shownReport } from '../../../webview/result/state.ts';
-import { inBackground, loadPage, webviewOptions } from './page.ts';
+import { forUser, inBackground, loadPage, webviewOptions } from './page.ts';
 import { ResultSession, type ResultState } from './resultSession.ts';
 
 const VIEW_TYPE = 'twa.result';
@@ -136,9 +136,9 @@ export class ResultPanels implements vscode.Disposable {
     const session = new ResultSession(
       {
         post: (message) => inBackground(panel.webview.postMessage(message), log),
-        reveal: (checkpointPath) => inBackground(reveal(checkpointPath), log),
-        openFile: (file) => inBackground(vscode.window.showTextDocument(vscode.Uri.file(file)), log),
-        copy: (text) => inBackground(vscode.env.clipboard.writeText(text), log),
+        reveal: (checkpointPath) => forUser(reveal(checkpointPath), log),
+        openFile: (file) => forUser(vscode.window.showTextDocument(vscode.Uri.file(file)), log),
+        copy: (text) => forUser(vscode.env.clipboard.writeText(text), log),
         cancel: () => opened.cancel?.(),
         warn: (text) => log.warn(text),
         later: (callback) => setTimeout(callback, PROGRESS_INTERVAL_MS),

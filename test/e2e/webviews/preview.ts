@@ -86,6 +86,21 @@ const shots: readonly Shot[] = [
     },
   },
   {
+    name: 'curves-short',
+    page: 'curves',
+    theme: 'light',
+    width: 900,
+    prepare: async (view) => {
+      const run = sampleRun();
+      const series = run.series.filter(({ tag }) => tag.startsWith('val'));
+      await view.post(curvesSnapshot({ ...run, series }));
+      await view.page
+        .locator('.plot')
+        .first()
+        .hover({ position: { x: 407, y: 218 } });
+    },
+  },
+  {
     name: 'curves-empty',
     page: 'curves',
     theme: 'dark',
