@@ -32,7 +32,7 @@ export interface Server {
   address(folder: string, payload?: readonly (readonly [string, string])[]): string;
   /** What it printed so far. */
   log(): string;
-  /** Changes user settings; the window follows within a moment. */
+  /** Changes user settings. A window that is open does not notice: it reads them when it is loaded. */
   configure(settings: Readonly<Record<string, unknown>>): Promise<void>;
   /** Ends it and removes what it wrote. */
   stop(): Promise<void>;
@@ -46,7 +46,6 @@ const QUIET_SETTINGS = {
   'extensions.ignoreRecommendations': true,
   'telemetry.telemetryLevel': 'off',
   'update.mode': 'none',
-  'workbench.colorTheme': 'Default Dark Modern',
   'workbench.enableExperiments': false,
   'workbench.reduceMotion': 'on',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',

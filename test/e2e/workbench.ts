@@ -9,8 +9,13 @@ import { startServer, type Server, type ServerOptions } from '../../scripts/work
 const SCREENSHOTS = path.resolve(import.meta.dirname, '../../test-output/screenshots');
 /** A cold workbench on a busy machine needs most of it. */
 const PATIENCE_MS = 45_000;
-/** The hover of one row would cover the next, which the test is about to click. */
-const PATIENT_HOVERS = { 'workbench.hover.delay': 600_000 };
+const SETTINGS = {
+  'workbench.colorTheme': 'Dark Modern',
+  'window.autoDetectColorScheme': false,
+  'explorer.compactFolders': false,
+  // The hover of one row would cover the next, which the test is about to click.
+  'workbench.hover.delay': 600_000,
+};
 /** Menus fade in, and take no click meanwhile. */
 const FADE_MS = 300;
 
@@ -40,7 +45,7 @@ export class Workbench {
     const server = await startServer({
       vsix,
       ...options,
-      settings: { ...PATIENT_HOVERS, ...options.settings },
+      settings: { ...SETTINGS, ...options.settings },
     });
     try {
       const workbench = new Workbench(server, await openBrowser(), folder);
@@ -83,8 +88,13 @@ export class Workbench {
     return this.sideBar.getByRole('treeitem', { name });
   }
 
-  checkbox(row: Locator): Locator {
-    return row.getByRole('checkbox');
+  /** Rows of the Explorer. */
+  files(name: string): Locator {
+    return this.sideBar.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first();
+  }
+
+  async tick(row: Locator): Promise<void> {
+    await row.getByRole('checkbox', { checked: false }).click();
   }
 
   /** Chooses from a context menu; a second label chooses from the submenu of the first. */
@@ -137,12 +147,26 @@ export class Workbench {
     await this.page.locator('.quick-input-widget:visible input').first().fill(`>${text}`);
   }
 
+  async setTheme(label: string): Promise<void> {
+    await this.runCommand('Preferences: Color Theme');
+    await this.picks.first().waitFor();
+    await this.page.keyboard.type(label);
+    await this.picks.filter({ hasText: label }).first().click();
+  }
+
   toast(text: string | RegExp): Locator {
     return this.page.locator('.notification-toast', { hasText: text });
   }
 
   editorTab(name: string | RegExp): Locator {
     return this.page.locator('.tabs-container').getByRole('tab', { name });
+  }
+
+  async closeEditor(name: RegExp): Promise<void> {
+    const tab = this.editorTab(name);
+    await tab.hover();
+    await tab.getByRole('button', { name: /^Close/ }).click();
+    await tab.waitFor({ state: 'detached' });
   }
 
   /**

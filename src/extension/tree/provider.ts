@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { RunsSnapshot } from '../../core/runs/types.ts';
+import type { Run, RunsSnapshot } from '../../core/runs/types.ts';
 import { readSetting } from '../api.ts';
 import type { Runs } from '../watching/runs.ts';
 import { describeAverage, describeCheckpoint, describeRun } from './describe.ts';
@@ -87,7 +87,15 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
     return run && this.#nodes.run(run.directory);
   }
 
-  /** The checks or a setting changed: every row may look different. */
+  /**
+   * The checks of these runs changed: a run's checkbox depends on its checkpoints' and the other way round. The others
+   * stay, because VS Code loses clicks on checkboxes while it draws the whole tree anew.
+   */
+  redrawRuns(runs: readonly Run[]): void {
+    if (runs.length > 0) this.#changed.fire(runs.map((run) => this.#nodes.run(run.directory)));
+  }
+
+  /** A setting changed: every row may look different. */
   redraw(): void {
     this.#looks = new WeakMap();
     this.#changed.fire(undefined);

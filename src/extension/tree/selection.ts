@@ -47,6 +47,12 @@ export function pruned(checked: Checked, snapshot: RunsSnapshot): Checked {
   return kept.length === checked.size ? checked : new Set(kept);
 }
 
+/** The runs in which something was checked or unchecked. */
+export function changedRuns(before: Checked, after: Checked, snapshot: RunsSnapshot): readonly Run[] {
+  const differs = ({ path }: CheckpointEntry): boolean => before.has(path) !== after.has(path);
+  return snapshot.runs.filter((run) => run.checkpoints.some(differs));
+}
+
 export interface CheckedRun {
   readonly run: Run;
   readonly entries: readonly CheckpointEntry[];

@@ -5,7 +5,7 @@ import { formatBytes } from '../text.ts';
 import type { Runs } from '../watching/runs.ts';
 import type { Node } from './nodes.ts';
 import { RunsTree } from './provider.ts';
-import { checkedRuns, pruned, toggled } from './selection.ts';
+import { changedRuns, checkedRuns, pruned, toggled } from './selection.ts';
 import type { Checked, CheckedRun } from './selection.ts';
 
 const CHECKED_KEY = 'checked';
@@ -71,9 +71,9 @@ export class RunsView implements vscode.Disposable {
   }
 
   check(checked: Checked): void {
+    const changed = changedRuns(this.#checked, checked, this.#runs.snapshot);
     this.#keep(checked);
-    // A run's checkbox depends on its checkpoints' and the other way round.
-    this.tree.redraw();
+    this.tree.redrawRuns(changed);
   }
 
   /** A sentence above the tree, e.g. how far a pass is; an empty one takes it away. */

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NodeCache } from '../../../src/extension/tree/nodes.ts';
-import { checkedRuns, isRunChecked, pruned, toggled } from '../../../src/extension/tree/selection.ts';
+import {
+  changedRuns,
+  checkedRuns,
+  isRunChecked,
+  pruned,
+  toggled,
+} from '../../../src/extension/tree/selection.ts';
 import { RunIndex } from '../../../src/extension/watching/runIndex.ts';
 import { checkpoint, run, snapshot } from './runs.ts';
 
@@ -55,4 +61,12 @@ test('checks survive a rescan and a rewrite, and go with the file', () => {
     [['a', 1]],
     'an incomplete one does not count',
   );
+});
+
+test('only the runs in which a check changed are drawn again', () => {
+  const changes = (before: string[], after: string[]) =>
+    changedRuns(new Set(before), new Set(after), now).map(({ name }) => name);
+  assert.deepEqual(changes(['/w/a/e1'], ['/w/a/e1', '/w/b/e2']), ['b']);
+  assert.deepEqual(changes(['/w/a/e1', '/w/b/e2'], []), ['a', 'b']);
+  assert.deepEqual(changes(['/w/a/e1'], ['/w/a/e1']), []);
 });
