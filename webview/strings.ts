@@ -29,8 +29,6 @@ export const curvesStrings = () => ({
   superseded: l10n.t('{0} points logged before the run was resumed are not shown'),
   hideSeries: l10n.t('Show or hide {0}'),
   checkpoint: l10n.t('checkpoint'),
-  checkpoints: l10n.t('Checkpoints'),
-  averages: l10n.t('Averages'),
   average: l10n.t('average ({0})'),
   incomplete: l10n.t('incomplete'),
   onReport: l10n.t('on the report split'),
@@ -59,7 +57,6 @@ export const curvesStrings = () => ({
 export type CurvesStrings = ReturnType<typeof curvesStrings>;
 
 export const resultStrings = () => ({
-  result: l10n.t('Result'),
   onReportSplit: l10n.t('Measured on {0} held-out examples; bars are 95 % bootstrap intervals.'),
   weights: l10n.t('Weights'),
   higherIsBetter: l10n.t('higher is better'),
@@ -100,7 +97,6 @@ export const resultStrings = () => ({
   splitReport: l10n.t('report'),
   splitReportHint: l10n.t('used once, for this table'),
   examples: l10n.t('{0} examples'),
-  method: l10n.t('Method'),
   methodUniform: l10n.t('Plain average (SWA)'),
   methodTwa: l10n.t('Trainable weight averaging'),
   methodManual: l10n.t('Coefficients by hand'),
