@@ -31,6 +31,7 @@ class CsvTail implements MetricsTail {
   #rows = new RowCollector();
   #delimiter = ',';
   #columns: readonly string[] | undefined;
+  #isNoTable = false;
 
   constructor(path: string) {
     this.path = path;
@@ -49,19 +50,18 @@ class CsvTail implements MetricsTail {
   #reset(): void {
     this.#rows = new RowCollector();
     this.#columns = undefined;
+    this.#isNoTable = false;
     this.#warnings.reset();
   }
 
   #line(text: string, number: number, ended: boolean): void {
-    if (text.trim() === '') return;
+    if (this.#isNoTable || text.trim() === '') return;
     if (this.#columns === undefined) this.#delimiter = delimiterOf(text);
     const cells = this.#cells(text, number, ended);
     if (cells === undefined) return;
+    if (this.#columns === undefined && !this.#startsTable(cells, number)) return;
     if (this.#columns === undefined || isHeader(cells)) {
       // A header further down starts a new table: a logger was started again on the same file, or knows more by now.
-      if (cells.some((cell) => parseNumber(cell) !== undefined)) {
-        this.#warnings.add(number, 'the column names are missing: the first line must name the columns.');
-      }
       this.#columns = cells;
       return;
     }
@@ -85,6 +85,22 @@ class CsvTail implements MetricsTail {
       this.#rows.overflowed = false;
       this.#warnings.add(number, `only the first ${MAX_SERIES} series of the file are read.`);
     }
+  }
+
+  /** Whether a first line names columns; if not, the file is no table and the rest of it is left out. */
+  #startsTable(cells: readonly string[], number: number): boolean {
+    const hasNumbers = cells.some((cell) => parseNumber(cell) !== undefined);
+    // Prose that is called `training.log` is nothing to complain about.
+    const isProse = extname(this.path) === '.log';
+    if (cells.some((cell) => axisOf(cell) !== undefined) || (!hasNumbers && !isProse)) return true;
+    if (!isProse) {
+      this.#warnings.add(
+        number,
+        'the first line must name the columns (epoch, step, loss, ...); the file is left out.',
+      );
+    }
+    this.#isNoTable = true;
+    return false;
   }
 
   #cells(text: string, number: number, ended: boolean): string[] | undefined {

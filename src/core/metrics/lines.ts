@@ -37,6 +37,8 @@ export class LineTail {
   #head = Buffer.alloc(0);
   #tail = Buffer.alloc(0);
   #refused: TwaError | undefined;
+  /** Not told yet: a poll may fail after it. */
+  #reset = false;
 
   constructor(path: string, sink: LineSink) {
     this.#path = path;
@@ -55,32 +57,40 @@ export class LineTail {
     try {
       file = await open(this.#path, 'r');
     } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return this.#restart(undefined);
-      throw error;
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+      this.#restart(undefined);
+      return this.#wasReset();
     }
     try {
       const { dev, ino, size } = await file.stat();
       const inode = `${dev}:${ino}`;
       const same = this.#inode === inode && size >= this.#offset && (await this.#readsAsBefore(file));
-      const reset = same ? false : this.#restart(inode);
+      if (!same) this.#restart(inode);
       if (this.#refused !== undefined) throw this.#refused;
       await this.#readOn(file, size, atEnd, signal);
-      return reset;
+      return this.#wasReset();
     } finally {
       await file.close();
     }
   }
 
-  #restart(inode: string | undefined): boolean {
-    const hadAny = this.#offset > 0;
+  #restart(inode: string | undefined): void {
+    if (this.#offset > 0) {
+      this.#sink.reset();
+      this.#reset = true;
+    }
     this.#inode = inode;
     this.#offset = 0;
     this.#lines = 0;
     this.#head = Buffer.alloc(0);
     this.#tail = Buffer.alloc(0);
     this.#refused = undefined;
-    if (hadAny) this.#sink.reset();
-    return hadAny;
+  }
+
+  #wasReset(): boolean {
+    const reset = this.#reset;
+    this.#reset = false;
+    return reset;
   }
 
   async #readsAsBefore(file: FileHandle): Promise<boolean> {

@@ -1,30 +1,17 @@
 import { axisOf, parseWallTime } from './columns.ts';
 import type { AxisName } from './columns.ts';
-import type { SeriesPoints } from './types.ts';
+import { PointCollector } from './points.ts';
 
-/** A log with more series than this is something else (a table keyed by example, say). */
-export const MAX_SERIES = 2000;
-
-interface Points {
-  readonly tag: string;
-  readonly steps: number[];
-  readonly values: number[];
-  readonly epochs: number[];
-  readonly wallTimes: number[];
-}
+export { MAX_SERIES } from './points.ts';
 
 /**
  * Turns rows of named values into points. The x of a row is its step; without one its epoch; without either the
  * step of the row before (sparse logs), and in a log that has no such column at all the row's number from 0.
  */
-export class RowCollector {
+export class RowCollector extends PointCollector {
   readonly #axes = new Map<string, AxisName | undefined>();
-  readonly #tags = new Set<string>();
-  #points = new Map<string, Points>();
   #row = 0;
   #lastStep: number | undefined;
-  /** Set when {@link MAX_SERIES} was reached and values were left out. */
-  overflowed = false;
 
   /** Text that is no axis is no series: it is left out. */
   addRow(fields: readonly (readonly [name: string, value: number | string])[]): void {
@@ -46,16 +33,9 @@ export class RowCollector {
     const prefix = typeof best.split?.value === 'string' ? `${best.split.value}/` : '';
     for (const [name, value] of fields) {
       if (typeof value === 'number' && this.#axis(name) === undefined) {
-        this.#add(prefix + name, step, value, epoch, wallTime);
+        this.add(prefix + name, step, value, epoch, wallTime);
       }
     }
-  }
-
-  /** The points since the last call. */
-  take(): SeriesPoints[] {
-    const points = [...this.#points.values()];
-    this.#points = new Map();
-    return points;
   }
 
   #axis(name: string): AxisName | undefined {
@@ -63,25 +43,6 @@ export class RowCollector {
     const axis = axisOf(name);
     this.#axes.set(name, axis);
     return axis;
-  }
-
-  #add(tag: string, step: number, value: number, epoch: number, wallTime: number): void {
-    let points = this.#points.get(tag);
-    if (points === undefined) {
-      if (!this.#tags.has(tag)) {
-        if (this.#tags.size >= MAX_SERIES) {
-          this.overflowed = true;
-          return;
-        }
-        this.#tags.add(tag);
-      }
-      points = { tag, steps: [], values: [], epochs: [], wallTimes: [] };
-      this.#points.set(tag, points);
-    }
-    points.steps.push(step);
-    points.values.push(value);
-    points.epochs.push(epoch);
-    points.wallTimes.push(wallTime);
   }
 }
 

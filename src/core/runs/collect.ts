@@ -5,6 +5,7 @@ import { reportPathFor } from '../averaging/report.ts';
 import { trainingOrder } from '../checkpoints/order.ts';
 import { AVERAGES_DIRECTORY } from '../checkpoints/registry.ts';
 import type { Series } from '../metrics/types.ts';
+import { groupBy } from './group.ts';
 import { joinMetrics } from './join.ts';
 import { homeOf, lonePairs, namesOneCheckpoint, runNames, watchedFolderOf } from './layout.ts';
 import type { AverageSummary, CheckpointEntry, Run } from './types.ts';
@@ -40,10 +41,10 @@ export function collectRuns(
   previous: readonly Run[] = [],
 ): readonly Run[] {
   const home = (path: string): string => homeOf(path, watchedFolderOf(path, watchedFolders) ?? dirname(path));
-  const checkpoints = Map.groupBy(found.checkpoints, ({ path }) => home(path));
-  const logs = Map.groupBy(found.logs, ({ path }) => home(path));
+  const checkpoints = groupBy(found.checkpoints, ({ path }) => home(path));
+  const logs = groupBy(found.logs, ({ path }) => home(path));
   const outer = lonePairs(new Set(checkpoints.keys()), new Set(logs.keys()));
-  const parts = Map.groupBy(
+  const parts = groupBy(
     new Set([...checkpoints.keys(), ...logs.keys()]),
     (directory) => outer.get(directory) ?? directory,
   );

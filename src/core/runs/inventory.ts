@@ -222,8 +222,11 @@ export class Inventory {
       ),
     );
     for (const [path, log] of this.#logs) {
-      if (!current.has(path)) Object.assign(log, { tail: undefined, series: [], warnings: [] });
-      else if (log.tail === undefined) {
+      if (!current.has(path)) {
+        log.tail = undefined;
+        log.series = [];
+        log.warnings = [];
+      } else if (log.tail === undefined) {
         log.tail = log.format.open(path);
         unread.add(path);
       }
@@ -239,6 +242,8 @@ export class Inventory {
       } catch (error) {
         throwIfAborted(signal);
         log.warnings = [sentenceOf(error, path)];
+        // Whatever it was may have passed when somebody asks again.
+        log.stamp = { ...log.stamp, text: '' };
       }
     });
   }

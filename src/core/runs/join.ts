@@ -12,6 +12,7 @@
  * a checkpoint than one per batch.
  */
 import type { Series } from '../metrics/types.ts';
+import { groupBy } from './group.ts';
 
 export interface Position {
   readonly step?: number;
@@ -112,12 +113,9 @@ export function joinMetrics(
   series: readonly Series[],
 ): Readonly<Record<string, number>>[] {
   const shifts = new Map(
-    [...Map.groupBy(series, (one) => one.source)].map(([source, log]) => [
-      source,
-      epochShift(checkpoints, log),
-    ]),
+    [...groupBy(series, (one) => one.source)].map(([source, log]) => [source, epochShift(checkpoints, log)]),
   );
-  const byTag = [...Map.groupBy(series, (one) => one.tag)].map(
+  const byTag = [...groupBy(series, (one) => one.tag)].map(
     ([tag, alike]) => [tag, alike.toSorted((a, b) => a.values.length - b.values.length)] as const,
   );
   return checkpoints.map((checkpoint) => {

@@ -10,6 +10,7 @@
  *    and `runs/a/metrics.csv` belong to `runs/a`, but a `runs/metrics.csv` above several runs stays by itself.
  */
 import { basename, dirname, relative, sep } from 'node:path';
+import { groupBy } from './group.ts';
 
 const PART_OF_RUN = new Set(
   'checkpoint checkpoints ckpt ckpts weights snapshots averages log logs csv_logs metrics tensorboard'.split(
@@ -127,7 +128,7 @@ export function runNames(
   });
   const names = new Map(forms.map(({ directory, candidates }) => [directory, candidates[0]!]));
   for (const form of [1, undefined]) {
-    const uses = Map.groupBy(names, ([, name]) => name);
+    const uses = groupBy(names, ([, name]) => name);
     for (const { directory, candidates } of forms) {
       if (uses.get(names.get(directory)!)!.length > 1) {
         names.set(directory, form === undefined ? directory : candidates[form]!);

@@ -242,6 +242,21 @@ test('bad rows are left out and named with file and line, not more than ten', as
   assert.match(many.warnings.at(-1)!, /from line 11 on, more lines/);
 });
 
+test('a table without column names is left out and says so; prose is left out', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const table = join(directory, 'metrics.csv');
+  await writeFile(table, '1,0.5\n2,0.4\n');
+  const update = await csvFormat.open(table).poll();
+  assert.deepEqual(update.points, []);
+  assert.equal(update.warnings.length, 1);
+  assert.match(update.warnings[0]!, /metrics\.csv, line 1: the first line must name the columns/);
+  const prose = join(directory, 'training.log');
+  await writeFile(prose, 'Epoch 1/10, on a GPU\nloss 0.5\na, b, c\n');
+  assert.deepEqual(await csvFormat.open(prose).poll(), { reset: false, points: [], warnings: [] });
+  await copyFile(fixture('keras.log.csv'), prose);
+  assert.equal((await csvFormat.open(prose).poll()).points.length, 4);
+});
+
 test('a file without line ends is refused before it is held whole', async (t) => {
   const path = join(await temporaryDirectory(t), 'metrics.csv');
   await writeFile(path, Buffer.alloc(18 << 20, 'x'));

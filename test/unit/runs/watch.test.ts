@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import {
   appendFile,
@@ -139,6 +140,11 @@ test('a folder that does not exist yet', async (t) => {
   await mkdir(join(root, 'a'));
   await writeFile(join(root, 'a', 'epoch-1.safetensors'), safetensors());
   await watched.until('the run', (snapshot) => runNamed(snapshot, 'a') !== undefined);
+  await rm(root, { recursive: true });
+  await watched.until('nothing', ({ runs }) => runs.length === 0);
+  await mkdir(join(root, 'b'), { recursive: true });
+  await writeFile(join(root, 'b', 'epoch-1.safetensors'), safetensors());
+  await watched.until('the next run', (snapshot) => runNamed(snapshot, 'b') !== undefined);
 });
 
 test('a directory checkpoint is complete when its last shard is', async (t) => {
@@ -447,6 +453,40 @@ test('2000 checkpoints among 20 000 other files', async (t) => {
   assert.ok(change < 15_000, `${change} ms`);
   const kept = second.runs[0]!.checkpoints.filter((entry) => first.runs[0]!.checkpoints.includes(entry));
   assert.equal(kept.length, 2000);
+});
+
+/** A user of one's own, for a limit of one's own: needs Linux and user namespaces. */
+const LIMITED = ['-Ur', 'sh', '-c', 'echo 3 > /proc/sys/user/max_inotify_watches'] as const;
+const canLimit = spawnSync('unshare', LIMITED).status === 0;
+
+test('where the system allows no more watches, it asks', { skip: !canLimit }, async (t) => {
+  const root = await temporaryDirectory(t);
+  for (let i = 0; i < 6; i++) await mkdir(join(root, `run-${i}`));
+  const script = `
+    import { watchRuns } from ${JSON.stringify(import.meta.resolve('../../../src/core/runs/watch.ts'))};
+    import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+    const watcher = watchRuns([${JSON.stringify(root)}], { pollingInterval: 100 });
+    watcher.onChange(({ runs, warnings }) => {
+      if (warnings.length > 0) writeFileSync(${JSON.stringify(join(root, 'run-5', 'metrics.csv'))}, 'epoch,loss\\n1,1\\n');
+      if (runs.length === 0) return;
+      console.log(JSON.stringify({ names: runs.map(({ name }) => name), warnings }));
+      void watcher.close();
+    });`;
+  const child = spawnSync(
+    'unshare',
+    [
+      ...LIMITED.slice(0, 3),
+      `${LIMITED[3]} && exec "$0" --input-type=module-typescript -e "$1"`,
+      process.execPath,
+      script,
+    ],
+    { encoding: 'utf8', timeout: 30_000 },
+  );
+  assert.equal(child.status, 0, child.stderr);
+  const { names, warnings } = JSON.parse(child.stdout) as { names: string[]; warnings: string[] };
+  assert.deepEqual(names, ['run-5']);
+  assert.match(warnings[0]!, /allows no more file watches, so .* is asked for changes every 0\.1 s/);
 });
 
 test('close leaves nothing open and says nothing more', async (t) => {
