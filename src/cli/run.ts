@@ -6,12 +6,13 @@ import { makeTerminal, type Terminal } from './terminal.ts';
 import type { Verb } from './verb.ts';
 import { average } from './verbs/average.ts';
 import { devices } from './verbs/devices.ts';
+import { diff } from './verbs/diff.ts';
 import { evaluate } from './verbs/evaluate.ts';
 import { init } from './verbs/init.ts';
 import { inspect } from './verbs/inspect.ts';
 import { metrics } from './verbs/metrics.ts';
 
-const VERBS: readonly Verb[] = [inspect, metrics, average, evaluate, devices, init];
+const VERBS: readonly Verb[] = [inspect, diff, metrics, average, evaluate, devices, init];
 
 const HELP = `Usage: twa VERB [arguments]
 

@@ -27,6 +27,10 @@ async function run(message: Extract<ToCompute, { kind: 'start' }>): Promise<Jobs
       return (await import('./jobs/evaluate.ts')).evaluate(message.request, context);
     case 'devices':
       return (await import('./jobs/devices.ts')).devices(message.request, context);
+    case 'tensorStatistics':
+      return (await import('./jobs/tensors.ts')).statistics(message.request, context);
+    case 'compareTensors':
+      return (await import('./jobs/tensors.ts')).compare(message.request, context);
   }
 }
 

@@ -47,6 +47,8 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     seed: isNumber,
   },
   devices: {},
+  tensorStatistics: { checkpoint: isText, tensors: isOptional(isListOf(isText)) },
+  compareTensors: { a: isText, b: isText },
 };
 
 const phases: Readonly<Record<PassPhase, true>> = {

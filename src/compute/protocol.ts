@@ -11,6 +11,8 @@ import type {
   SplitName,
   TwaOptions,
 } from '../core/averaging/types.ts';
+import type { TensorChange } from '../core/checkpoints/changes.ts';
+import type { TensorStatistics } from '../core/checkpoints/statistics.ts';
 import type { SerializedError } from '../core/errors.ts';
 import type { Goal } from '../core/runs/types.ts';
 
@@ -78,11 +80,34 @@ export interface DevicesResult {
   readonly devices: readonly DeviceReport[];
 }
 
+export interface TensorStatisticsRequest {
+  readonly checkpoint: string;
+  /** Absent: all. */
+  readonly tensors?: readonly string[];
+}
+
+export interface TensorStatisticsResult {
+  /** In header order. */
+  readonly rows: readonly TensorStatistics[];
+}
+
+export interface CompareTensorsRequest {
+  readonly a: string;
+  readonly b: string;
+}
+
+export interface CompareTensorsResult {
+  /** Of the tensors that can be compared, in the order of `a`. */
+  readonly changes: readonly TensorChange[];
+}
+
 /** Adding a job is adding a line here; both sides then fail to compile until they handle it. */
 export interface Jobs {
   average: { request: AverageRequest; result: AverageReport };
   evaluate: { request: EvaluateRequest; result: EvaluateResult };
   devices: { request: Record<string, never>; result: DevicesResult };
+  tensorStatistics: { request: TensorStatisticsRequest; result: TensorStatisticsResult };
+  compareTensors: { request: CompareTensorsRequest; result: CompareTensorsResult };
 }
 export type JobName = keyof Jobs;
 

@@ -18,6 +18,12 @@ test('requests as they are sent are let through', () => {
   const start = { kind: 'start', job: 'average', request };
   assert.deepEqual(parseToCompute(start), start);
   assert.deepEqual(parseToCompute({ kind: 'start', job: 'devices', request: {} }).kind, 'start');
+  for (const statistics of [{ checkpoint: '/a' }, { checkpoint: '/a', tensors: ['w'] }]) {
+    const message = { kind: 'start', job: 'tensorStatistics', request: statistics };
+    assert.deepEqual(parseToCompute(message), message);
+  }
+  const compare = { kind: 'start', job: 'compareTensors', request: { a: '/a', b: '/b' } };
+  assert.deepEqual(parseToCompute(compare), compare);
   assert.deepEqual(parseToCompute({ kind: 'cancel' }), { kind: 'cancel' });
 });
 
@@ -34,6 +40,12 @@ for (const [what, message, expected] of [
     { kind: 'start', job: 'average', request: { ...request, seed: '1', checkpoints: [1], backend: 'gpu' } },
     /wrong in: checkpoints, seed, backend\./,
   ],
+  [
+    'a wrong tensor',
+    { kind: 'start', job: 'tensorStatistics', request: { checkpoint: '/a', tensors: [1] } },
+    /wrong in: tensors\./,
+  ],
+  ['one side only', { kind: 'start', job: 'compareTensors', request: { a: '/a' } }, /wrong in: b\./],
   ['a field too many', { kind: 'start', job: 'devices', request: { verbose: true } }, /wrong in: verbose\./],
 ] as const) {
   test(`to the process: ${what} is refused`, () => assert.throws(() => parseToCompute(message), expected));
