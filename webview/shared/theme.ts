@@ -45,9 +45,12 @@ export function readTheme(): Theme {
       ? withAlpha(read('contrastBorder', 'foreground'), 0.35)
       : withAlpha(read('charts-lines', 'foreground'), 0.16),
     focus: read('focusBorder', 'contrastActiveBorder'),
-    series: ['blue', 'orange', 'green', 'purple', 'red', 'yellow'].map((name) =>
-      opaque(read(`charts-${name}`)),
-    ),
+    series: [
+      opaque(read('charts-blue')),
+      // High contrast themes have no chart orange, or a second blue in its place.
+      opaque(highContrast ? read('editorWarning-foreground', 'foreground') : read('charts-orange')),
+      ...['green', 'purple', 'red', 'yellow'].map((name) => opaque(read(`charts-${name}`))),
+    ],
     star: opaque(read('charts-yellow')),
     negative: opaque(read('charts-red')),
     font: read('font-family'),
