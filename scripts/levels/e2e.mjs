@@ -1,8 +1,11 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import { packageExtension } from '../package.mjs';
 import { nodeTests } from './node-test.mjs';
 
 /** The real workbench, driven through a browser, with the packaged extension installed as a user would. */
-export async function e2eLevel({ environment, temporary }) {
+export async function e2eLevel({ environment, temporary, output }) {
+  await rm(path.join(output, 'screenshots'), { recursive: true, force: true });
   const { vsix } = await packageExtension(environment);
   return nodeTests({
     pattern: 'test/e2e/**/*.test.ts',

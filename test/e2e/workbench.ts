@@ -101,7 +101,8 @@ export class Workbench {
   async chooseFromMenu(target: Locator, ...labels: readonly string[]): Promise<void> {
     await this.openMenu(target);
     for (const label of labels) {
-      const item = this.menuItems.filter({ hasText: label }).first();
+      // The last: the entry that opens a submenu holds it.
+      const item = this.menuItems.filter({ hasText: label }).last();
       await item.waitFor();
       await sleep(FADE_MS);
       await item.click();
@@ -143,8 +144,13 @@ export class Workbench {
   }
 
   async searchPalette(text: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    await this.page.locator('.quick-input-widget:visible input').first().fill(`>${text}`);
+    const input = this.page.locator('.quick-input-widget:visible input').first();
+    // A key that is pressed while a webview loads is lost.
+    await eventually('the palette', async () => {
+      await this.page.keyboard.press('F1');
+      return (await appears(input, 2000)) || undefined;
+    });
+    await input.fill(`>${text}`);
   }
 
   async setTheme(label: string): Promise<void> {

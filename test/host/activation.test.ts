@@ -10,11 +10,16 @@ describe('Activation', () => {
     assert.equal(extension.isActive, false);
   });
 
-  it('takes less than a second', async () => {
+  it('takes less than a second of the processor', async () => {
     const start = performance.now();
+    const cpuStart = process.cpuUsage();
     await extension.activate();
-    const milliseconds = performance.now() - start;
-    note(`activation: ${milliseconds.toFixed(0)} ms`);
+    const { user, system } = process.cpuUsage(cpuStart);
+    const milliseconds = (user + system) / 1000;
+    note(
+      `activation: ${(performance.now() - start).toFixed(0)} ms, ${milliseconds.toFixed(0)} ms of processor time`,
+    );
+    // Not the time on the clock, which says more about what else the machine is doing.
     assert.ok(milliseconds < 1000, `${milliseconds} ms`);
   });
 

@@ -1,0 +1,46 @@
+/** A workspace that is not trusted can be looked at; nothing in it is run or written. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { makeWorkspace } from '../workspace.ts';
+import { Workbench } from './workbench.ts';
+
+describe('Restricted Mode', () => {
+  let workspace: string;
+  let workbench: Workbench;
+
+  before(async () => {
+    workspace = await mkdtemp(path.join(tmpdir(), 'twa-e2e-'));
+    await makeWorkspace(workspace, 2);
+    workbench = await Workbench.open(workspace, { workspaceTrust: true });
+  });
+  after(async () => {
+    await workbench.close();
+    await rm(workspace, { recursive: true, maxRetries: 5 });
+  });
+
+  test('shows runs and offers no averaging', () =>
+    workbench.watched('restricted', async () => {
+      await workbench.page.getByRole('button', { name: /^No/ }).click();
+      await workbench.showView('Training');
+      const checkpoint = workbench.rows(/^Checkpoint epoch-002/);
+      await checkpoint.waitFor();
+      await workbench.openMenu(checkpoint);
+      const offered = await workbench.menuItems.allTextContents();
+      assert.ok(
+        offered.some((label) => label.includes('Show Learning Curves')),
+        offered.join(),
+      );
+      assert.ok(!offered.some((label) => label.includes('Average')), offered.join());
+      await workbench.page.keyboard.press('Escape');
+
+      await workbench.searchPalette('TWA:');
+      await workbench.picks.filter({ hasText: 'TWA: Show Learning Curves' }).waitFor();
+      assert.equal(await workbench.picks.filter({ hasText: 'TWA: Average' }).count(), 0);
+      await workbench.screenshot('10-restricted');
+      assert.ok(!existsSync(path.join(workspace, 'runs/digits/averages')));
+    }));
+});
