@@ -13,6 +13,8 @@ const SETTINGS = {
   'workbench.colorTheme': 'Dark Modern',
   'window.autoDetectColorScheme': false,
   'explorer.compactFolders': false,
+  // A webview that has just loaded takes the focus.
+  'workbench.quickOpen.closeOnFocusLost': false,
   // The hover of one row would cover the next, which the test is about to click.
   'workbench.hover.delay': 600_000,
 };
