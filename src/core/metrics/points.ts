@@ -40,7 +40,11 @@ export class PointCollector {
 
   /** Forgets the points at `step` and later that were not taken yet. */
   dropFrom(step: number): void {
-    for (const [tag, points] of this.#points) this.#points.set(tag, pointsBefore(points, step));
+    for (const [tag, points] of this.#points) {
+      const kept = pointsBefore(points, step);
+      if (kept.steps.length > 0) this.#points.set(tag, kept);
+      else this.#points.delete(tag);
+    }
   }
 
   /** The points since the last call. */
@@ -51,7 +55,7 @@ export class PointCollector {
   }
 }
 
-/** Without the points at `step` and later; the same object where there are none. */
+/** A copy without the points at `step` and later. */
 export function pointsBefore<T extends SeriesPoints>(points: T, step: number): T & Points {
   const keeps = points.steps.map((one) => one < step);
   const kept = (values: readonly number[]): number[] => values.filter((_, i) => keeps[i]!);

@@ -1,16 +1,25 @@
 import { stat } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { hasCode } from '../checkpoints/files.ts';
 import { TwaError } from '../errors.ts';
+import { groupBy } from '../runs/group.ts';
 import { homeOf, newestTrainerStates } from '../runs/layout.ts';
 import { scanFolder } from '../runs/scan.ts';
 import { csvFormat } from './csv.ts';
 import { jsonlFormat } from './jsonl.ts';
+import { joinResumed } from './resumed.ts';
+import type { PartOfLog } from './resumed.ts';
 import { applyUpdate } from './series.ts';
+import { tensorBoardFormat } from './tensorboard/format.ts';
 import { trainerStateFormat } from './trainerState.ts';
 import type { MetricsFormat, Series } from './types.ts';
 
-export const metricsFormats: readonly MetricsFormat[] = [csvFormat, jsonlFormat, trainerStateFormat];
+export const metricsFormats: readonly MetricsFormat[] = [
+  csvFormat,
+  jsonlFormat,
+  trainerStateFormat,
+  tensorBoardFormat,
+];
 
 /** The format of a log by its whole name: `metrics.csv` is one, `digits.csv` is not. No reading. */
 export function candidateMetrics(path: string): MetricsFormat | undefined {
@@ -21,7 +30,8 @@ export function candidateMetrics(path: string): MetricsFormat | undefined {
 const RUN_DEPTH = 3;
 
 /**
- * All series of a log file, or of the logs in a run's directory, sorted by file, then by first appearance. The files
+ * All series of a log file, or of the logs in a run's directory, sorted by file, then by first appearance, those of
+ * logs in parts last. The files
  * are taken as finished: a last line without a newline counts if it is whole. A file that is named counts as a log
  * by its extension alone.
  *
@@ -65,22 +75,28 @@ async function readDirectory(
   if (logs.length === 0) {
     throw new TwaError(
       'not-found',
-      `${directory} holds no metrics log: name the log file itself (CSV, JSONL or trainer_state.json).`,
+      `${directory} holds no metrics log: name the log file itself (CSV, JSONL, an event file, trainer_state.json).`,
       { place: { path: directory } },
     );
   }
   const series: Series[] = [];
+  const parts: PartOfLog[] = [];
   const current = newestTrainerStates(
     logs,
     (log) => trainerStateFormat.candidate(log),
     (log) => homeOf(log, directory),
   );
   for (const log of current.sort()) {
-    const update = await candidateMetrics(log)!.open(log).poll(signal, true);
+    const format = candidateMetrics(log)!;
+    const update = await format.open(log).poll(signal, true);
+    const { voidFrom } = update;
     for (const warning of update.warnings) onWarning?.(warning);
-    series.push(...applyUpdate([], update, log));
+    const read = applyUpdate([], update, log);
+    if (format.inParts === true)
+      parts.push({ path: log, series: read, ...(voidFrom === undefined ? {} : { voidFrom }) });
+    else series.push(...read);
   }
-  return series;
+  return [...series, ...[...groupBy(parts, ({ path }) => dirname(path)).values()].flatMap(joinResumed)];
 }
 
 async function readLog(
@@ -93,7 +109,7 @@ async function readLog(
   if (format === undefined) {
     throw new TwaError(
       'unsupported',
-      `${path} is no metrics log that can be read: use CSV, JSONL or a Trainer's trainer_state.json.`,
+      `${path} is no metrics log that can be read: use CSV, JSONL, an event file of TensorBoard or a Trainer's trainer_state.json.`,
       { place: { path } },
     );
   }

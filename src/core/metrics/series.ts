@@ -1,3 +1,4 @@
+import { pointsBefore } from './points.ts';
 import type { MetricsUpdate, Series, SeriesPoints } from './types.ts';
 
 /**
@@ -10,16 +11,26 @@ export function applyUpdate(
   update: MetricsUpdate,
   source: string,
 ): readonly Series[] {
-  if (!update.reset && update.points.length === 0) return series;
-  const byTag = new Map((update.reset ? [] : series).map((one) => [one.tag, one]));
+  const { reset, voidFrom } = update;
+  if (!reset && voidFrom === undefined && update.points.length === 0) return series;
+  const before = reset ? [] : series;
+  const kept = voidFrom === undefined ? before : withoutVoid(before, voidFrom);
+  const byTag = new Map(kept.map((one) => [one.tag, one]));
   for (const points of update.points) {
-    const before = byTag.get(points.tag);
-    byTag.set(points.tag, before === undefined ? { ...points, source } : joined(before, points));
+    const known = byTag.get(points.tag);
+    byTag.set(points.tag, known === undefined ? { ...points, source } : joined(known, points));
   }
   return [...byTag.values()];
 }
 
-function joined(before: Series, points: SeriesPoints): Series {
+/** Without the points at `step` and later, and without series that have no others. */
+export function withoutVoid(series: readonly Series[], step: number): readonly Series[] {
+  return series
+    .map((one) => (one.steps.some((at) => at >= step) ? pointsBefore(one, step) : one))
+    .filter((one) => one.steps.length > 0);
+}
+
+export function joined(before: Series, points: SeriesPoints): Series {
   return {
     ...before,
     steps: before.steps.concat(points.steps),

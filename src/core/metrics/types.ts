@@ -15,6 +15,11 @@ export interface SeriesPoints {
 export interface MetricsUpdate {
   /** The file was truncated, replaced or rotated: forget everything read from it before, then add `points`. */
   readonly reset: boolean;
+  /**
+   * A training that was resumed said: what was logged before at this step or later, here and in earlier logs of the
+   * same directory, is void. To be done before `points` are added.
+   */
+  readonly voidFrom?: number;
   readonly points: readonly SeriesPoints[];
   /** Sentences for the user about what could not be read, each with file and line. */
   readonly warnings: readonly string[];
@@ -31,6 +36,8 @@ export interface MetricsFormat {
   readonly id: string;
   /** Of files that a user names; lower case, with the dot. What is found unasked needs a log's whole name. */
   readonly extensions: readonly string[];
+  /** A run that was resumed has several of these in one directory: together they are one log. See `resumed.ts`. */
+  readonly inParts?: boolean;
   /** By name alone. */
   candidate(path: string): boolean;
   open(path: string): MetricsTail;

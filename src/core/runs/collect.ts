@@ -4,10 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { reportPathFor } from '../averaging/report.ts';
 import { trainingOrder } from '../checkpoints/order.ts';
 import { AVERAGES_DIRECTORY } from '../checkpoints/registry.ts';
+import { joinResumed } from '../metrics/resumed.ts';
 import type { Series } from '../metrics/types.ts';
 import { groupBy } from './group.ts';
 import { joinMetrics } from './join.ts';
 import { homeOf, lonePairs, namesOneCheckpoint, runNames, watchedFolderOf } from './layout.ts';
+import { datedRun, splitOf, twins } from './logDirectories.ts';
 import type { AverageSummary, CheckpointEntry, Run } from './types.ts';
 
 /** A checkpoint before it is known whose run it belongs to. */
@@ -17,6 +19,9 @@ export interface FoundLog {
   readonly path: string;
   readonly mtimeMs: number;
   readonly series: readonly Series[];
+  /** See `MetricsFormat` and `MetricsUpdate`. */
+  readonly inParts?: boolean;
+  readonly voidFrom?: number;
 }
 
 export interface Found {
@@ -42,8 +47,12 @@ export function collectRuns(
 ): readonly Run[] {
   const home = (path: string): string => homeOf(path, watchedFolderOf(path, watchedFolders) ?? dirname(path));
   const checkpoints = groupBy(found.checkpoints, ({ path }) => home(path));
-  const logs = groupBy(found.logs, ({ path }) => home(path));
-  const outer = lonePairs(new Set(checkpoints.keys()), new Set(logs.keys()));
+  const withCheckpoints = new Set(checkpoints.keys());
+  const logs = groupBy(found.logs, ({ path, inParts }) =>
+    inParts === true ? eventHome(path, withCheckpoints, home) : home(path),
+  );
+  const withLogs = new Set(logs.keys());
+  const outer = new Map([...twins(withCheckpoints, withLogs), ...lonePairs(withCheckpoints, withLogs)]);
   const parts = groupBy(
     new Set([...checkpoints.keys(), ...logs.keys()]),
     (directory) => outer.get(directory) ?? directory,
@@ -74,7 +83,7 @@ function makeRun(
   logs: readonly FoundLog[],
   reports: ReadonlyMap<string, AverageSummary>,
 ): Run {
-  const series = logs.toSorted((a, b) => byPath(a.path, b.path)).flatMap((log) => log.series);
+  const series = seriesOf(logs, directory);
   const trained: FoundCheckpoint[] = [];
   const averages: CheckpointEntry[] = [];
   for (const checkpoint of trainingOrder(checkpoints)) {
@@ -106,6 +115,49 @@ function makeRun(
     series,
     mtimeMs: [...checkpoints, ...logs].reduce((newest, { mtimeMs }) => Math.max(newest, mtimeMs), 0),
   };
+}
+
+/**
+ * The run's directory for an event file. Those of Keras and of the Trainer lie deeper than other logs, in directories
+ * with names that a run may have, too: they are only passed over when no checkpoint lies there.
+ */
+function eventHome(
+  path: string,
+  withCheckpoints: ReadonlySet<string>,
+  home: (path: string) => string,
+): string {
+  const directory = home(path);
+  if (withCheckpoints.has(directory)) return directory;
+  if (splitOf(directory) !== undefined) return home(directory);
+  const above = datedRun(directory);
+  return above !== undefined && withCheckpoints.has(above) ? above : directory;
+}
+
+/** All series of a run: file by file, and those of logs in parts joined. */
+function seriesOf(logs: readonly FoundLog[], runDirectory: string): readonly Series[] {
+  const [parts, whole] = [true, false].map((inParts) =>
+    logs.filter((log) => (log.inParts === true) === inParts).toSorted((a, b) => byPath(a.path, b.path)),
+  ) as [FoundLog[], FoundLog[]];
+  // A Trainer that resumes begins a new dated directory.
+  const joined = groupBy(parts, ({ path }) => datedRun(dirname(path)) ?? dirname(path));
+  return [
+    ...whole.flatMap((log) => log.series),
+    ...[...joined].flatMap(([directory, files]) => {
+      const split = directory === runDirectory ? undefined : splitOf(directory);
+      const series = joinResumed(files);
+      return split === undefined ? series : series.map((one) => underSplit(one, split));
+    }),
+  ];
+}
+
+const renamed = new WeakMap<Series, Series>();
+
+function underSplit(series: Series, split: string): Series {
+  const known = renamed.get(series);
+  if (known !== undefined) return known;
+  const result = { ...series, tag: `${split}/${series.tag}` };
+  renamed.set(series, result);
+  return result;
 }
 
 /** `checkpoint-500/model.safetensors`: the file's own name would not tell it from the next. */

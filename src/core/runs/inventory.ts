@@ -52,6 +52,8 @@ interface KnownLog {
   /** Undefined while a newer log of the run holds the same and more. */
   tail: MetricsTail | undefined;
   series: readonly Series[];
+  /** See `MetricsUpdate`; the least so far. */
+  voidFrom: number;
   warnings: readonly string[];
 }
 
@@ -125,7 +127,13 @@ export class Inventory {
       checkpoints: [...this.#checkpoints.values()].map(({ entry }) => entry),
       logs: [...this.#logs]
         .filter(([, log]) => log.tail !== undefined)
-        .map(([path, log]) => ({ path, mtimeMs: log.stamp.mtimeMs, series: log.series })),
+        .map(([path, log]) => ({
+          path,
+          inParts: log.format.inParts === true,
+          mtimeMs: log.stamp.mtimeMs,
+          series: log.series,
+          voidFrom: log.voidFrom,
+        })),
       reports: new Map(
         [...this.#reports].flatMap(([path, { summary }]) => (summary === undefined ? [] : [[path, summary]])),
       ),
@@ -208,7 +216,14 @@ export class Inventory {
       if (stamp === undefined) {
         this.#logs.delete(path);
       } else if (before === undefined) {
-        this.#logs.set(path, { format, stamp, tail: undefined, series: [], warnings: [] });
+        this.#logs.set(path, {
+          format,
+          stamp,
+          tail: undefined,
+          series: [],
+          voidFrom: Infinity,
+          warnings: [],
+        });
       } else if (before.stamp.text !== stamp.text) {
         before.stamp = stamp;
         unread.add(path);
@@ -238,6 +253,7 @@ export class Inventory {
       try {
         const update = await log.tail.poll(signal);
         log.series = applyUpdate(log.series, update, path);
+        log.voidFrom = Math.min(update.reset ? Infinity : log.voidFrom, update.voidFrom ?? Infinity);
         log.warnings = update.reset ? update.warnings : [...log.warnings, ...update.warnings];
       } catch (error) {
         throwIfAborted(signal);
