@@ -32,7 +32,8 @@ export function isIgnoredDirectory(name: string): boolean {
 }
 
 export function isBulkFile(name: string): boolean {
-  return BULK.test(name);
+  // The name of an event file may end with that of the machine.
+  return BULK.test(name) && !name.includes('tfevents');
 }
 
 /** Whether a directory is named for the one checkpoint in it. */

@@ -1,5 +1,5 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { throwIfAborted } from '../errors.ts';
 import { isBulkFile, isIgnoredDirectory, isInside } from './layout.ts';
 
@@ -9,6 +9,8 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
   /** Directory entries looked at before the scan ends early. */
   readonly maxEntries?: number;
+  /** Directories to leave out, by absolute path; the folder itself is not asked about. */
+  readonly ignore?: ((directory: string) => boolean) | undefined;
   /** Called for every file that is not ignored by its name. */
   onFile(path: string): void;
 }
@@ -19,6 +21,8 @@ export interface ScanOptions {
  * (`runs/latest`) would only show the same files twice.
  */
 export async function scanFolder(folder: string, options: ScanOptions): Promise<void> {
+  const isLeftOut = (path: string): boolean =>
+    isIgnoredDirectory(basename(path)) || options.ignore?.(path) === true;
   let entriesLeft = options.maxEntries ?? Infinity;
   const visited = new Set<string>();
   // Breadth first, so that an early end has seen the upper levels.
@@ -31,14 +35,14 @@ export async function scanFolder(folder: string, options: ScanOptions): Promise<
         if (entriesLeft-- <= 0) return;
         const path = join(directory, entry.name);
         if (entry.isDirectory()) {
-          if (!isIgnoredDirectory(entry.name)) next.push(path);
+          if (!isLeftOut(path)) next.push(path);
         } else if (entry.isSymbolicLink()) {
           const target = await followed(path);
           if (target === undefined) continue;
           if (!target.isDirectory) options.onFile(path);
           else if (!visited.has(target.path) && !isInside(target.path, await realpath(folder))) {
             visited.add(target.path);
-            if (!isIgnoredDirectory(entry.name)) next.push(path);
+            if (!isLeftOut(path)) next.push(path);
           }
         } else if (entry.isFile() && !isBulkFile(entry.name) && !entry.name.startsWith('.')) {
           options.onFile(path);

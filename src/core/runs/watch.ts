@@ -20,6 +20,8 @@ export interface WatchOptions {
   readonly polling?: boolean | 'auto';
   /** Milliseconds between asking. Default 2000: asking about 2000 files every second costs 5 % of a core. */
   readonly pollingInterval?: number;
+  /** Directories below the watched folders to leave alone with all they hold, by absolute path. Default none. */
+  readonly ignore?: (directory: string) => boolean;
 }
 
 /** Changes that come together are looked at together. */
@@ -59,7 +61,7 @@ class FolderWatcher implements RunWatcher {
 
   constructor(folders: readonly string[], options: WatchOptions) {
     this.#folders = [...new Set(folders.map((folder) => resolve(folder)))];
-    this.#options = { depth: 6, polling: 'auto', pollingInterval: 2000, ...options };
+    this.#options = { depth: 6, polling: 'auto', pollingInterval: 2000, ignore: () => false, ...options };
     this.#inventory = new Inventory(this.#folders);
     for (const folder of this.#folders) this.#unlisted.add(folder);
     void this.#look();
@@ -109,7 +111,7 @@ class FolderWatcher implements RunWatcher {
       ignorePermissionErrors: true,
       // A file that is replaced shall be seen at once; whether it is whole is known from the file.
       atomic: false,
-      ignored: (path) => isIgnored(path, folder),
+      ignored: (path) => isIgnored(path, folder) || (path !== folder && this.#options.ignore(path)),
     });
     this.#watchers.set(folder, watcher);
     watcher
@@ -192,6 +194,7 @@ class FolderWatcher implements RunWatcher {
     await scanFolder(directory, {
       depth: this.#options.depth - levels,
       signal: this.#abort.signal,
+      ignore: this.#options.ignore,
       onFile: (path) => this.#inventory.touch(path),
     });
   }

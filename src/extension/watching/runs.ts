@@ -89,7 +89,10 @@ export class Runs implements RunWatcher, vscode.Disposable {
     this.#log.info(`Watching ${plan.folders.length === 0 ? 'nothing' : plan.folders.join(', ')}`);
 
     const old = this.#watcher;
-    const watcher = watchRuns(plan.folders, { polling: polling === 'auto' ? polling : polling === 'on' });
+    const watcher = watchRuns(plan.folders, {
+      polling: polling === 'auto' ? polling : polling === 'on',
+      ignore: (directory) => isIgnored(directory, plan),
+    });
     this.#watcher = watcher;
     watcher.onChange((snapshot) => {
       if (this.#watcher === watcher) this.#publish(snapshot);
@@ -101,6 +104,7 @@ export class Runs implements RunWatcher, vscode.Disposable {
 
   #publish(found: RunsSnapshot): void {
     const plan = this.#plan;
+    // Runs known from before the setting changed go at once.
     const snapshot: RunsSnapshot =
       plan === undefined || plan.ignore.length === 0
         ? found

@@ -1,0 +1,217 @@
+/** Projects as users have them, their logs by the real writers: what belongs to one run is one run. */
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Run } from '../../../src/core/runs/types.ts';
+import { runNamed, safetensors, temporaryDirectory, watching } from './helpers.ts';
+
+const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '../../fixtures/metrics');
+
+/** Copies the event files of a fixture into `directory`. */
+async function writeEvents(fixture: string, directory: string): Promise<string[]> {
+  const source = join(FIXTURES, 'tensorboard', fixture);
+  const names = (await readdir(source)).filter((name) => name.includes('tfevents'));
+  await mkdir(directory, { recursive: true });
+  for (const name of names) await copyFile(join(source, name), join(directory, name));
+  return names.map((name) => join(directory, name));
+}
+
+async function writeCheckpoints(directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const path = join(directory, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, safetensors());
+  }
+}
+
+const tagsOf = (run: Run): string[] => run.series.map(({ tag }) => tag).sort();
+
+const metricsOf = (run: Run, tag: string): (number | undefined)[] =>
+  run.checkpoints.map(({ metrics }) => metrics[tag]);
+
+test('PyTorch: a SummaryWriter in the run, checkpoints below it, followed while it trains', async (t) => {
+  const root = await temporaryDirectory(t);
+  const run = join(root, 'runs', 'exp1');
+  await writeCheckpoints(join(run, 'checkpoints'), ['step-9.safetensors', 'step-39.safetensors']);
+  await writeCheckpoints(join(root, 'runs', 'exp2', 'checkpoints'), ['step-9.safetensors']);
+  const watched = watching(t, [root], { polling: false });
+  await watched.scanned();
+  const [log] = await writeEvents('torch', run);
+  const bytes = await readFile(log!);
+  await writeFile(log!, bytes.subarray(0, 1000));
+  const values = (one: Run): number => one.series.find(({ tag }) => tag === 'train/loss')?.values.length ?? 0;
+  const early = runNamed(
+    await watched.until('the first points', (snapshot) => {
+      const found = runNamed(snapshot, 'runs/exp1');
+      return found !== undefined && values(found) > 0 && values(found) < 40;
+    }),
+    'runs/exp1',
+  )!;
+  assert.equal(early.checkpoints.length, 2);
+  await writeFile(log!, bytes.subarray(1000), { flag: 'a' });
+  const whole = runNamed(
+    await watched.until('all points', (snapshot) => values(runNamed(snapshot, 'runs/exp1')!) === 40),
+    'runs/exp1',
+  )!;
+  // The formula of make.py, in float32.
+  const logged = (step: number): number =>
+    Math.fround(2 * Math.exp(-step / 20) + 0.1 * Math.sin(step) + 0.05);
+  assert.deepEqual(metricsOf(whole, 'val/loss'), [logged(9), logged(39)]);
+  assert.deepEqual(tagsOf(runNamed(watched.watcher.snapshot, 'runs/exp2')!), []);
+});
+
+test('PyTorch Lightning: version_0 with checkpoints, metrics.csv and events', async (t) => {
+  const root = await temporaryDirectory(t);
+  const version = join(root, 'lightning_logs', 'version_0');
+  await writeCheckpoints(join(version, 'checkpoints'), [
+    'epoch=0-step=8.safetensors',
+    'epoch=1-step=16.safetensors',
+  ]);
+  await copyFile(join(FIXTURES, 'lightning.metrics.csv'), join(version, 'metrics.csv'));
+  await writeEvents('tensorboardX', version);
+  const snapshot = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    snapshot.runs.map(({ name }) => name),
+    ['lightning_logs/version_0'],
+  );
+  const [run] = snapshot.runs;
+  assert.deepEqual(tagsOf(run!), ['epoch', 'train_loss', 'train_loss', 'val_late', 'val_loss']);
+  assert.ok(metricsOf(run!, 'val_loss').every((value) => value !== undefined));
+});
+
+test('the Trainer of Hugging Face: checkpoint-N directories, its states, and runs/<date>_<host>', async (t) => {
+  const root = await temporaryDirectory(t);
+  const output = join(root, 'output');
+  await writeCheckpoints(output, ['checkpoint-8/model.safetensors', 'checkpoint-16/model.safetensors']);
+  await copyFile(
+    join(FIXTURES, 'checkpoint-16', 'trainer_state.json'),
+    join(output, 'checkpoint-16', 'trainer_state.json'),
+  );
+  await writeEvents('torch', join(output, 'runs', 'Nov24_01-16-05_host'));
+  const snapshot = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    snapshot.runs.map(({ name }) => name),
+    ['output'],
+  );
+  const [run] = snapshot.runs;
+  assert.equal(metricsOf(run!, 'eval_loss')[0], 0.38895830512046814);
+  assert.ok(tagsOf(run!).includes('train/loss'));
+});
+
+test("a Trainer's output as the watched folder itself", async (t) => {
+  const output = await temporaryDirectory(t);
+  await writeCheckpoints(output, ['checkpoint-8/model.safetensors']);
+  await writeEvents('torch', join(output, 'runs', 'Nov24_01-16-05_host'));
+  const { runs } = await watching(t, [output]).scanned();
+  assert.equal(runs.length, 1);
+  assert.equal(runs[0]!.directory, output);
+});
+
+test("Keras' TensorBoard callback: train and validation are two sides of one run, joined by epoch", async (t) => {
+  const root = await temporaryDirectory(t);
+  const run = join(root, 'digits');
+  await writeCheckpoints(run, [
+    'epoch-01.safetensors',
+    'epoch-02.safetensors',
+    'epoch-03.safetensors',
+    'epoch-04.safetensors',
+  ]);
+  await writeEvents('keras/train', join(run, 'logs', 'train'));
+  await writeEvents('keras/validation', join(run, 'logs', 'validation'));
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs.map(({ name }) => name),
+    ['digits'],
+  );
+  assert.deepEqual(tagsOf(runs[0]!), [
+    'train/epoch_accuracy',
+    'train/epoch_learning_rate',
+    'train/epoch_loss',
+    'validation/epoch_accuracy',
+    'validation/epoch_loss',
+    'validation/evaluation_accuracy_vs_iterations',
+    'validation/evaluation_loss_vs_iterations',
+  ]);
+  // Files count epochs from 1, the log from 0.
+  const logged = runs[0]!.series.find(({ tag }) => tag === 'validation/epoch_loss')!.values;
+  assert.deepEqual(metricsOf(runs[0]!, 'validation/epoch_loss'), logged);
+});
+
+test('a run that is called train keeps what is its own', async (t) => {
+  const root = await temporaryDirectory(t);
+  for (const name of ['train', 'train2']) {
+    await writeCheckpoints(join(root, 'detect', name, 'weights'), ['last.safetensors']);
+    await writeEvents('tensorboardX', join(root, 'detect', name));
+  }
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs.map((run) => [run.name, tagsOf(run)]),
+    [
+      ['detect/train', ['epoch', 'train_loss']],
+      ['detect/train2', ['epoch', 'train_loss']],
+    ],
+  );
+});
+
+test('logs and checkpoints in trees of their own, under the same names', async (t) => {
+  const root = await temporaryDirectory(t);
+  for (const name of ['a', 'b']) {
+    await writeCheckpoints(join(root, 'checkpoints', name), ['step-9.safetensors']);
+    await writeEvents('torch', join(root, 'runs', name));
+  }
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs.map((run) => [run.directory, metricsOf(run, 'val/loss')]),
+    [
+      [join(root, 'checkpoints', 'a'), [1.3664681911468506]],
+      [join(root, 'checkpoints', 'b'), [1.3664681911468506]],
+    ],
+  );
+});
+
+test('a resumed training is one curve, what is void left out, and unchanged runs keep their identity', async (t) => {
+  const root = await temporaryDirectory(t);
+  await writeCheckpoints(join(root, 'a'), ['step-19.safetensors', 'step-39.safetensors']);
+  await writeEvents('resumed', join(root, 'a'));
+  await writeEvents('torch', join(root, 'b'));
+  const watched = watching(t, [root], { polling: false });
+  const first = runNamed(await watched.scanned(), 'a')!;
+  assert.deepEqual(
+    first.series.map(({ tag, steps }) => [tag, steps]),
+    [['train/loss', [...Array(40).keys()]]],
+  );
+  await writeEvents('tensorboardX', join(root, 'b'));
+  const later = await watched.until('the second log of b', (snapshot) =>
+    tagsOf(runNamed(snapshot, 'b')!).includes('train_loss'),
+  );
+  assert.equal(runNamed(later, 'a'), first);
+});
+
+test('folders that the user leaves out are neither listed nor followed', async (t) => {
+  const root = await temporaryDirectory(t);
+  await writeCheckpoints(join(root, 'old', 'deep'), ['a.safetensors']);
+  await writeCheckpoints(join(root, 'new'), ['a.safetensors']);
+  const asked = new Set<string>();
+  const watched = watching(t, [root], {
+    polling: false,
+    ignore: (directory) => {
+      asked.add(directory);
+      return directory === join(root, 'old');
+    },
+  });
+  await watched.scanned();
+  await writeCheckpoints(join(root, 'old', 'deep'), ['b.safetensors']);
+  await writeCheckpoints(join(root, 'new'), ['b.safetensors']);
+  const { runs } = await watched.until('the new checkpoint', (snapshot) =>
+    runNamed(snapshot, 'new')!.checkpoints.some(({ name }) => name === 'b.safetensors'),
+  );
+  assert.deepEqual(
+    runs.map(({ name }) => name),
+    ['new'],
+  );
+  assert.ok(asked.has(join(root, 'old')));
+  // Nobody looked inside.
+  assert.ok(![...asked].some((path) => path.startsWith(join(root, 'old', 'deep'))));
+});
