@@ -59,7 +59,11 @@ const builds = [
   },
   {
     ...common,
-    entryPoints: { curves: 'webview/curves/main.ts', result: 'webview/result/main.ts' },
+    entryPoints: {
+      curves: 'webview/curves/main.ts',
+      result: 'webview/result/main.ts',
+      tensors: 'webview/tensors/main.ts',
+    },
     outdir: 'dist/webview',
     platform: 'browser',
     format: 'iife',

@@ -11,8 +11,7 @@ import type {
   SplitName,
   TwaOptions,
 } from '../core/averaging/types.ts';
-import type { TensorChange } from '../core/checkpoints/changes.ts';
-import type { TensorStatistics } from '../core/checkpoints/statistics.ts';
+import type { TensorChange, TensorStatistics } from '../core/checkpoints/changes.ts';
 import type { SerializedError } from '../core/errors.ts';
 import type { Goal } from '../core/runs/types.ts';
 

@@ -13,6 +13,8 @@ import { reportError } from './errors.ts';
 import { CurvesPanels } from './panels/curves.ts';
 import { ResultPanels } from './panels/result.ts';
 import { showJobs } from './statusBar.ts';
+import { TensorsCommands } from './tensors/commands.ts';
+import { TensorsPanels } from './tensors/panels.ts';
 import { RunsView } from './tree/view.ts';
 import { Runs } from './watching/runs.ts';
 
@@ -58,6 +60,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       await vscode.commands.executeCommand('twa.watchFolder');
     },
   });
+  const tensors = new TensorsPanels({ extensionUri, log });
   const flow = new AveragingFlow({
     runs,
     view,
@@ -74,6 +77,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     flow,
     selection: new SelectionCommands(runs, view, dialogs),
     show: new ShowCommands(runs, view, curves, results, dialogs),
+    tensors: new TensorsCommands(runs, view, tensors, dialogs),
     dialogs,
     log,
     createTaskFile: (targets) => createTaskFile(targets, runs, view),
@@ -85,6 +89,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     view,
     results,
     curves,
+    tensors,
     showJobs(queue, view),
     registerCommands(handlers, (error) => reportError(error, log, dialogs)),
   );

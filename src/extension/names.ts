@@ -14,6 +14,8 @@ export const COMMANDS = [
   'twa.cancelAveraging',
   'twa.createTaskFile',
   'twa.showResult',
+  'twa.openTensors',
+  'twa.compareTensors',
   'twa.selectAll',
   'twa.selectNone',
   'twa.selectLast',
@@ -29,6 +31,18 @@ export type CommandId = (typeof COMMANDS)[number];
 export type CommandHandler = (first: unknown, second: unknown) => Promise<void> | void;
 /** One handler per command: a command without one does not compile. */
 export type CommandHandlers = Readonly<Record<CommandId, CommandHandler>>;
+
+/** The editors of tensors, by VS Code's priority: one opens by itself, the other is offered under "Open With...". */
+export const TENSOR_EDITORS = { default: 'twa.tensors', option: 'twa.tensors.option' } as const;
+
+/**
+ * What they open. Only extensions that nothing else uses open by themselves: `.pt` is a page template too, `.pth` a
+ * list of Python paths, `.bin` anything.
+ */
+export const TENSOR_FILES: { readonly [Priority in keyof typeof TENSOR_EDITORS]: readonly string[] } = {
+  default: ['*.safetensors'],
+  option: ['*.safetensors.index.json', 'model.json'],
+};
 
 export const RUNS_VIEW = 'twa.runs';
 

@@ -1,5 +1,17 @@
-/** How two checkpoints differ: what is compared, and what follows from it. Needs no files, so views use it too. */
+/** What is said of a checkpoint's numbers and of how two differ, and what follows from it. Needs no files: for views. */
 import type { TensorInfo } from './types.ts';
+
+/** Of the finite elements; NaN where there are none. */
+export interface TensorStatistics {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  /** Of the population: divided by n. */
+  readonly std: number;
+  readonly nan: number;
+  readonly infinite: number;
+}
 
 /** How one tensor of `b` differs from its namesake in `a`. Places where either is not finite are only counted. */
 export interface TensorChange {

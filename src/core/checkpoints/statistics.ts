@@ -5,22 +5,10 @@
  * model. Complex numbers count as their two parts. 64-bit integers beyond 2^53 are rounded.
  */
 import { throwIfAborted, TwaError } from '../errors.ts';
-import { sameShape, type TensorChange } from './changes.ts';
+import { sameShape, type TensorChange, type TensorStatistics } from './changes.ts';
 import { decodeToFloat64, elementCount, floatComponents } from './dtype.ts';
 import { formatById } from './registry.ts';
 import type { CheckpointHeader, DType, TensorInfo, TensorReader } from './types.ts';
-
-/** Of the finite elements; NaN where there are none. */
-export interface TensorStatistics {
-  readonly name: string;
-  readonly min: number;
-  readonly max: number;
-  readonly mean: number;
-  /** Of the population: divided by n. */
-  readonly std: number;
-  readonly nan: number;
-  readonly infinite: number;
-}
 
 export interface StatisticsHooks {
   readonly signal?: AbortSignal;

@@ -3,6 +3,7 @@ import type { AveragingFlow } from '../averaging/flow.ts';
 import type { JobQueue } from '../averaging/jobQueue.ts';
 import type { Dialogs } from '../dialogs.ts';
 import type { CommandHandlers } from '../names.ts';
+import type { TensorsCommands } from '../tensors/commands.ts';
 import type { Runs } from '../watching/runs.ts';
 import { showDevices } from './devices.ts';
 import { stopWatching, watchFolders } from './folders.ts';
@@ -17,6 +18,7 @@ export interface Services {
   readonly flow: AveragingFlow;
   readonly selection: SelectionCommands;
   readonly show: ShowCommands;
+  readonly tensors: TensorsCommands;
   readonly dialogs: Dialogs;
   readonly log: vscode.LogOutputChannel;
   readonly createTaskFile: (targets: readonly Target[]) => Promise<void>;
@@ -24,7 +26,7 @@ export interface Services {
 
 /** What each command does. All take their targets in the same way, see {@link targetsFrom}. */
 export function commandHandlers(services: Services): CommandHandlers {
-  const { runs, jobs, flow, selection, show, dialogs, log, createTaskFile } = services;
+  const { runs, jobs, flow, selection, show, tensors, dialogs, log, createTaskFile } = services;
   const on =
     (handle: (targets: readonly Target[]) => unknown) =>
     async (first: unknown, second: unknown): Promise<void> => {
@@ -40,6 +42,8 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.cancelAveraging': on(() => jobs.cancelCurrent()),
     'twa.createTaskFile': on((targets) => createTaskFile(targets)),
     'twa.showResult': on((targets) => show.result(targets)),
+    'twa.openTensors': on((targets) => tensors.open(targets)),
+    'twa.compareTensors': on((targets) => tensors.compare(targets)),
     'twa.selectAll': on((targets) => selection.all(targets)),
     'twa.selectNone': on((targets) => selection.none(targets)),
     'twa.selectLast': on((targets) => selection.last(targets)),

@@ -12,17 +12,19 @@ export const webviewOptions = (extensionUri: vscode.Uri): vscode.WebviewOptions 
   localResourceRoots: [folderOf(extensionUri)],
 });
 
+const ICONS = { curves: 'graph-line', result: 'beaker', tensors: 'table' };
+
 export function loadPage(
   panel: vscode.WebviewPanel,
   extensionUri: vscode.Uri,
-  page: 'curves' | 'result',
+  page: keyof typeof ICONS,
   strings: Readonly<Record<string, string>>,
 ): void {
   const { webview } = panel;
   const uri = (file: string): string =>
     webview.asWebviewUri(vscode.Uri.joinPath(folderOf(extensionUri), file)).toString();
   webview.options = webviewOptions(extensionUri);
-  panel.iconPath = new vscode.ThemeIcon(page === 'curves' ? 'graph-line' : 'beaker');
+  panel.iconPath = new vscode.ThemeIcon(ICONS[page]);
   webview.html = pageHtml({
     cspSource: webview.cspSource,
     nonce: newNonce(),

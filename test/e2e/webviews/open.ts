@@ -7,8 +7,11 @@ import type { Page } from 'playwright-core';
 import { newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
 import type { ToCurves, ToResult } from '../../../webview/protocol.ts';
 import { curvesStrings, resultStrings } from '../../../webview/strings.ts';
+import type { ToTensors } from '../../../webview/tensors/protocol.ts';
+import { tensorsStrings } from '../../../webview/tensors/strings.ts';
 import { type ThemeName, THEMES } from './themes.ts';
 
+const STRINGS = { curves: curvesStrings, result: resultStrings, tensors: tensorsStrings };
 const ORIGIN = 'http://webview.test';
 const pageHost = await readFile(path.join(import.meta.dirname, 'page-host.mjs'), 'utf8');
 const built = path.resolve(import.meta.dirname, '../../../dist/webview');
@@ -16,7 +19,7 @@ const built = path.resolve(import.meta.dirname, '../../../dist/webview');
 export interface OpenPage {
   readonly page: Page;
   /** As the extension host would: through JSON, typed arrays excepted. */
-  post(message: ToCurves | ToResult): Promise<void>;
+  post(message: ToCurves | ToResult | ToTensors): Promise<void>;
   /** What the page has said so far. */
   sent(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   setTheme(theme: ThemeName): Promise<void>;
@@ -30,7 +33,7 @@ export interface OpenPage {
 
 export async function openWebview(
   page: Page,
-  name: 'curves' | 'result',
+  name: keyof typeof STRINGS,
   theme: ThemeName = 'dark',
   size = { width: 1200, height: 800 },
 ): Promise<OpenPage> {
@@ -60,7 +63,7 @@ export async function openWebview(
       styleUri: `${ORIGIN}/${name}.css`,
       title: name,
       language: 'en',
-      strings: name === 'curves' ? curvesStrings() : resultStrings(),
+      strings: STRINGS[name](),
     });
     const host = `<script nonce="${nonce}">${pageHost}
 host.begin(${JSON.stringify(key)}, ${JSON.stringify(THEMES[shown])});</script>`;

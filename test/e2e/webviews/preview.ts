@@ -8,6 +8,7 @@ import { openBrowser } from '../../../scripts/workbench/browser.ts';
 import type { ToResult } from '../../../webview/protocol.ts';
 import { type OpenPage, openWebview } from './open.ts';
 import { curvesSnapshot, sampleLossCurve, sampleReport, sampleRun } from './samples.ts';
+import { sampleCheckpoint, sampleComparison, sampleStatistics } from './tensorSamples.ts';
 import type { ThemeName } from './themes.ts';
 
 const out = path.resolve(import.meta.dirname, '../../../test-output/webviews');
@@ -15,7 +16,7 @@ const report: ToResult = { kind: 'report', path: '/data/report.json', report: sa
 
 interface Shot {
   readonly name: string;
-  readonly page: 'curves' | 'result';
+  readonly page: 'curves' | 'result' | 'tensors';
   readonly theme: ThemeName;
   readonly width: number;
   readonly prepare: (view: OpenPage) => Promise<void>;
@@ -44,10 +45,16 @@ const live = (failed: boolean): ToResult => ({
   },
 });
 
+const tensors = async (view: OpenPage): Promise<void> =>
+  view.post({ kind: 'checkpoint', checkpoint: sampleCheckpoint(), statistics: sampleStatistics() });
+const comparison = async (view: OpenPage): Promise<void> => view.post(sampleComparison());
+
 const shots: readonly Shot[] = [
   ...(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const).flatMap((theme): Shot[] => [
     { name: `curves-${theme}`, page: 'curves', theme, width: 1200, prepare: curves },
     { name: `result-${theme}`, page: 'result', theme, width: 1200, prepare: (view) => view.post(report) },
+    { name: `tensors-${theme}`, page: 'tensors', theme, width: 1200, prepare: tensors },
+    { name: `tensors-compare-${theme}`, page: 'tensors', theme, width: 1200, prepare: comparison },
   ]),
   { name: 'curves-narrow', page: 'curves', theme: 'dark', width: 320, prepare: curves },
   { name: 'curves-middle', page: 'curves', theme: 'light', width: 700, prepare: curves },
@@ -157,6 +164,47 @@ const shots: readonly Shot[] = [
     theme: 'dark',
     width: 700,
     prepare: (view) => view.post(live(true)),
+  },
+  { name: 'tensors-narrow', page: 'tensors', theme: 'dark', width: 340, prepare: tensors },
+  { name: 'tensors-compare-narrow', page: 'tensors', theme: 'light', width: 340, prepare: comparison },
+  {
+    name: 'tensors-used',
+    page: 'tensors',
+    theme: 'light',
+    width: 900,
+    prepare: async (view) => {
+      await tensors(view);
+      await view.page.getByRole('searchbox').fill('/mlp.*weight/');
+      await view.page.getByText('Metadata').click();
+      await view.page.getByRole('button', { name: 'Parameters' }).click();
+      await view.page.getByRole('grid').focus();
+      for (let press = 0; press < 3; press++) await view.page.keyboard.press('ArrowDown');
+      await view.post({ kind: 'running', fraction: 0.4, tensor: 'blocks.7.mlp.up.weight' });
+    },
+  },
+  {
+    name: 'tensors-nothing',
+    page: 'tensors',
+    theme: 'dark',
+    width: 700,
+    prepare: async (view) => {
+      await tensors(view);
+      await view.page.getByRole('searchbox').fill('no such tensor');
+      await view.post({ kind: 'ended', message: 'model.safetensors changed while it was being read.' });
+    },
+  },
+  {
+    name: 'tensors-incomplete',
+    page: 'tensors',
+    theme: 'dark',
+    width: 700,
+    prepare: (view) =>
+      view.post({
+        kind: 'unavailable',
+        title: 'This checkpoint is not complete',
+        message: 'step-1200.safetensors ends 48 bytes early; it is still being written, or was cut off.',
+        details: ['/data/runs/seed-1/step-1200.safetensors'],
+      }),
   },
 ];
 

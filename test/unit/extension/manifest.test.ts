@@ -4,7 +4,8 @@ import { glob } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { bundlePath, collectStrings } from '../../../scripts/strings.ts';
-import { COMMANDS, RUNS_VIEW, SETTINGS } from '../../../src/extension/names.ts';
+import { candidateFor } from '../../../src/core/checkpoints/registry.ts';
+import { COMMANDS, RUNS_VIEW, SETTINGS, TENSOR_EDITORS, TENSOR_FILES } from '../../../src/extension/names.ts';
 import type { ViewItem } from '../../../src/extension/names.ts';
 import manifest from '../../../package.json' with { type: 'json' };
 import nls from '../../../package.nls.json' with { type: 'json' };
@@ -51,6 +52,7 @@ test('every nls key that the manifest uses exists, and none is left over', () =>
 test('no text stands in the manifest untranslatable', () => {
   const texts = [
     ...contributes.commands.map(({ title }) => title),
+    ...contributes.customEditors.map(({ displayName }) => displayName),
     ...contributes.viewsWelcome.map(({ contents }) => contents),
     ...Object.values(contributes.configuration.properties).map((p) => p.markdownDescription),
   ];
@@ -128,6 +130,40 @@ test('what needs trust is hidden without it everywhere', () => {
     for (const { when } of uses) assert.match(when ?? '', /isWorkspaceTrusted/, `${id}: ${when ?? 'always'}`);
   }
 });
+
+test('the editors of tensors open the files of the one list, all of them checkpoints', () => {
+  for (const priority of ['default', 'option'] as const) {
+    const editor = contributes.customEditors.find(({ viewType }) => viewType === TENSOR_EDITORS[priority]);
+    assert.equal(editor?.priority, priority);
+    assert.deepEqual(
+      editor.selector.map(({ filenamePattern }) => filenamePattern),
+      TENSOR_FILES[priority],
+    );
+    for (const pattern of TENSOR_FILES[priority]) {
+      const file = `/run/${pattern.replace('*', 'model')}`;
+      assert.ok(candidateFor(file) !== undefined, `${pattern} is a checkpoint`);
+      // The Explorer's menu offers what the editors open.
+      for (const command of ['twa.openTensors', 'twa.compareTensors']) {
+        const when = contributes.menus['explorer/context'].find((entry) => entry.command === command)?.when;
+        assert.ok(offers(when ?? '', path.basename(file)), `${command} is offered for ${pattern}`);
+      }
+    }
+  }
+});
+
+/** Whether a clause of alternatives on the resource holds for a file. */
+function offers(when: string, file: string): boolean {
+  return when
+    .replace(/^\(|\)$/g, '')
+    .split(' || ')
+    .some((clause) => {
+      const [, key, operator, value] = /^(\w+) (==|=~) (.+)$/.exec(clause) ?? [];
+      const text = key === 'resourceExtname' ? path.extname(file) : file;
+      return operator === '=='
+        ? text === value
+        : operator === '=~' && new RegExp(value!.slice(1, value!.lastIndexOf('/'))).test(text);
+    });
+}
 
 test('the extension never starts with every window', () => {
   for (const event of manifest.activationEvents)
