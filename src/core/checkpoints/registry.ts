@@ -7,11 +7,19 @@ import { hasCode } from './files.ts';
 import { positionOf } from './names.ts';
 import { trainingOrder, type Placed } from './order.ts';
 import { PARTIAL_SUFFIX } from './publish.ts';
+import { flaxMsgpack } from './flax/format.ts';
+import { safetensorsDirectory } from './safetensors-directory/format.ts';
 import { safetensors } from './safetensors/format.ts';
 import { tfjsLayers } from './tfjs-layers/format.ts';
 import type { CheckpointFormat, CheckpointHeader, Inspection } from './types.ts';
 
-export const formats: readonly CheckpointFormat[] = [safetensors, tfjsLayers];
+export const formats: readonly CheckpointFormat[] = [
+  safetensorsDirectory,
+  safetensors,
+  flaxMsgpack,
+ 
+  tfjsLayers,
+];
 
 /** Averages go there; they are no checkpoints of the training. */
 export const AVERAGES_DIRECTORY = 'averages';
@@ -121,7 +129,7 @@ async function checkpointsIn(directory: string, signal: AbortSignal | undefined)
   return trainingOrder(placed).map((item) => item.path);
 }
 
-/** A directory is a checkpoint when a file in it says so by its name. */
+/** A directory is a checkpoint when a file in it says so by its name, or all of them together do. */
 async function candidateIn(directory: string): Promise<Candidate | undefined> {
   let entries: string[];
   try {
@@ -135,7 +143,8 @@ async function candidateIn(directory: string): Promise<Candidate | undefined> {
     const candidate = candidateFor(join(directory, entry));
     if (candidate?.path === directory) return candidate;
   }
-  return undefined;
+  const holder = formats.find((format) => format.holds?.(entries) === true);
+  return holder === undefined ? undefined : { format: holder, path: directory };
 }
 
 async function look(path: string): Promise<{ kind: 'file' | 'directory' | 'nothing'; mtimeMs: number }> {

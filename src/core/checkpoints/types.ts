@@ -55,8 +55,11 @@ export interface TensorReader {
   /**
    * The bytes of elements `[start, start + count)` of a tensor, in its dtype, little-endian. The result is only
    * valid until the next call (buffers are reused). Throws `incomplete-checkpoint` when the file has shrunk.
+   *
+   * `into` is a place for them that the reader may use. Opened with `hash`, it may still read there until the next
+   * call is done: shared memory is hashed on another thread.
    */
-  read(tensor: TensorInfo, start: number, count: number): Promise<Uint8Array>;
+  read(tensor: TensorInfo, start: number, count: number, into?: Uint8Array): Promise<Uint8Array>;
   /**
    * Hex SHA-256 of all bytes of the header's files, one after another in header order. Only for a reader opened
    * with `hash`: what `read` has passed over is hashed already, so a front-to-back pass reads nothing twice.
@@ -97,6 +100,11 @@ export interface CheckpointFormat {
    * the checkpoint (a `model.json` gives its directory), or undefined.
    */
   candidate(path: string): string | undefined;
+  /**
+   * Whether a directory that somebody named is one checkpoint, by the names of what is directly in it; for formats
+   * where no single name says so. Watching does not ask this.
+   */
+  readonly holds?: (names: readonly string[]) => boolean;
   /** Reads headers only. `path` is what {@link candidate} gave. Throws only for I/O errors other than "gone". */
   inspect(path: string, signal?: AbortSignal): Promise<Inspection>;
   /** Throws `incomplete-checkpoint` when the files are not those the header was read from any more. */

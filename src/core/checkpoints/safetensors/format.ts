@@ -20,10 +20,10 @@ export const safetensors = flatFormat({
   kind: 'file',
   candidate: (path) => (path.toLowerCase().endsWith(EXTENSION) && !SHARD.test(path) ? path : undefined),
   outputName: (stem) => stem + EXTENSION,
-  readLayout,
+  readLayout: readSafetensors,
 });
 
-async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutResult> {
+export async function readSafetensors(path: string, signal?: AbortSignal): Promise<LayoutResult> {
   throwIfAborted(signal);
   const name = basename(path);
   const incomplete = (what: string): LayoutResult => ({

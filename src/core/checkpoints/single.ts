@@ -1,0 +1,64 @@
+/** What every format of one file does alike: look, read the header, and say in a sentence what is wrong. */
+import { basename } from 'node:path';
+
+import { throwIfAborted } from '../errors.ts';
+import type { LayoutResult } from './flat.ts';
+import { positionOf } from './names.ts';
+import { EndOfFile, withPositioned, type PositionedFile } from './positioned.ts';
+import { stampOf, unopenable } from './stat.ts';
+import type { Checksum } from './checksums.ts';
+import type { TensorInfo } from './types.ts';
+
+export interface Contents {
+  readonly tensors: readonly TensorInfo[];
+  readonly positions: ReadonlyMap<string, number>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly strides?: ReadonlyMap<string, readonly number[]>;
+  readonly checksums?: readonly Checksum[];
+}
+
+/** A header that breaks the format's rules, or holds what we do not read: half a sentence after the file's name. */
+export class FormatError extends Error {}
+/** A header that more bytes may mend: as {@link FormatError}, without the last words. */
+export class CutOff extends Error {}
+
+/**
+ * @param parse throws FormatError, CutOff or EndOfFile.
+ */
+export async function readSingle(
+  id: string,
+  path: string,
+  parse: (file: PositionedFile) => Promise<Contents>,
+  signal?: AbortSignal,
+): Promise<LayoutResult> {
+  throwIfAborted(signal);
+  const found = await stampOf(path);
+  if (found.state !== 'complete') return found;
+  const { stamp } = found;
+  const name = basename(path);
+  const incomplete = (what: string): LayoutResult => ({
+    state: 'incomplete',
+    reason: `${name} ${what}; it is cut off or still being written.`,
+  });
+  if (stamp.size === 0) return incomplete('is empty');
+  let contents: Contents;
+  try {
+    contents = await withPositioned(path, stamp.size, parse);
+  } catch (error) {
+    if (error instanceof FormatError) return { state: 'unreadable', reason: `${name} ${error.message}` };
+    if (error instanceof CutOff) return incomplete(error.message);
+    if (error instanceof EndOfFile)
+      return incomplete(`has only ${stamp.size} bytes, fewer than it speaks of`);
+    return unopenable(error, path);
+  }
+  const { tensors, positions, metadata, strides, checksums } = contents;
+  return {
+    state: 'complete',
+    layout: {
+      header: { path, format: id, tensors, metadata, files: [stamp], ...positionOf(path, metadata) },
+      positions,
+      ...(strides === undefined ? {} : { strides }),
+      ...(checksums === undefined ? {} : { checksums }),
+    },
+  };
+}
