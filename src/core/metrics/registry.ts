@@ -6,19 +6,25 @@ import { groupBy } from '../runs/group.ts';
 import { homeOf, newestTrainerStates } from '../runs/layout.ts';
 import { scanFolder } from '../runs/scan.ts';
 import { csvFormat } from './csv.ts';
+import { dvcLiveFormat } from './dvclive.ts';
 import { jsonlFormat } from './jsonl.ts';
+import { mlflowFilesFormat } from './mlflow/files.ts';
 import { joinResumed } from './resumed.ts';
 import type { PartOfLog } from './resumed.ts';
 import { applyUpdate } from './series.ts';
 import { tensorBoardFormat } from './tensorboard/format.ts';
 import { trainerStateFormat } from './trainerState.ts';
 import type { MetricsFormat, Series } from './types.ts';
+import { wandbFormat } from './wandb/format.ts';
 
 export const metricsFormats: readonly MetricsFormat[] = [
+  dvcLiveFormat,
+  mlflowFilesFormat,
   csvFormat,
   jsonlFormat,
   trainerStateFormat,
   tensorBoardFormat,
+  wandbFormat,
 ];
 
 /** The format of a log by its whole name: `metrics.csv` is one, `digits.csv` is not. No reading. */
@@ -26,8 +32,8 @@ export function candidateMetrics(path: string): MetricsFormat | undefined {
   return metricsFormats.find((format) => format.candidate(path));
 }
 
-/** Deep enough for `run/logs/version_0/metrics.csv`. */
-const RUN_DEPTH = 3;
+/** Deep enough for `run/dvclive/plots/metrics/train/loss.tsv`. */
+const RUN_DEPTH = 5;
 
 /**
  * All series of a log file, or of the logs in a run's directory, sorted by file, then by first appearance, those of

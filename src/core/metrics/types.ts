@@ -38,6 +38,11 @@ export interface MetricsFormat {
   readonly extensions: readonly string[];
   /** A run that was resumed has several of these in one directory: together they are one log. See `resumed.ts`. */
   readonly inParts?: boolean;
+  /**
+   * The path that stands for the whole log in the question whose run it is, where a log is many files in directories
+   * of its own.
+   */
+  anchor?(path: string): string;
   /** By name alone. */
   candidate(path: string): boolean;
   open(path: string): MetricsTail;

@@ -20,6 +20,7 @@ export interface FoundLog {
   readonly mtimeMs: number;
   readonly series: readonly Series[];
   /** See `MetricsFormat` and `MetricsUpdate`. */
+  readonly anchor?: string;
   readonly inParts?: boolean;
   readonly voidFrom?: number;
 }
@@ -48,9 +49,7 @@ export function collectRuns(
   const home = (path: string): string => homeOf(path, watchedFolderOf(path, watchedFolders) ?? dirname(path));
   const checkpoints = groupBy(found.checkpoints, ({ path }) => home(path));
   const withCheckpoints = new Set(checkpoints.keys());
-  const logs = groupBy(found.logs, ({ path, inParts }) =>
-    inParts === true ? eventHome(path, withCheckpoints, home) : home(path),
-  );
+  const logs = groupLogs(found, withCheckpoints, home);
   const withLogs = new Set(logs.keys());
   const outer = new Map([...twins(withCheckpoints, withLogs), ...lonePairs(withCheckpoints, withLogs)]);
   const parts = groupBy(
@@ -118,19 +117,30 @@ function makeRun(
 }
 
 /**
- * The run's directory for an event file. Those of Keras and of the Trainer lie deeper than other logs, in directories
- * with names that a run may have, too: they are only passed over when no checkpoint lies there.
+ * Logs by the directory of their run. Some programs put them deeper than others, in directories with names that a run
+ * may have, too: those are only passed over when no checkpoint lies there.
  */
-function eventHome(
-  path: string,
+function groupLogs(
+  { checkpoints, logs }: Found,
   withCheckpoints: ReadonlySet<string>,
   home: (path: string) => string,
-): string {
-  const directory = home(path);
-  if (withCheckpoints.has(directory)) return directory;
-  if (splitOf(directory) !== undefined) return home(directory);
-  const above = datedRun(directory);
-  return above !== undefined && withCheckpoints.has(above) ? above : directory;
+): Map<string, FoundLog[]> {
+  const homes = groupBy(logs, ({ path, anchor }) => home(anchor ?? path));
+  const outputs = new Set(
+    checkpoints.flatMap(({ path }) =>
+      namesOneCheckpoint(basename(dirname(path))) ? [dirname(dirname(path))] : [],
+    ),
+  );
+  const dated = groupBy(homes.keys(), datedRun);
+  return groupBy(logs, ({ path, anchor, inParts }) => {
+    const directory = home(anchor ?? path);
+    if (withCheckpoints.has(directory)) return directory;
+    if (inParts === true && splitOf(directory) !== undefined) return home(directory);
+    const above = datedRun(directory);
+    if (above === undefined || !withCheckpoints.has(above)) return directory;
+    // Of several runs, who knows whose the checkpoints are? But a Trainer that resumes only goes on with its own.
+    return dated.get(above)!.length === 1 || outputs.has(above) ? above : directory;
+  });
 }
 
 /** All series of a run: file by file, and those of logs in parts joined. */

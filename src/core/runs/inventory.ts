@@ -129,6 +129,7 @@ export class Inventory {
         .filter(([, log]) => log.tail !== undefined)
         .map(([path, log]) => ({
           path,
+          anchor: log.format.anchor?.(path) ?? path,
           inParts: log.format.inParts === true,
           mtimeMs: log.stamp.mtimeMs,
           series: log.series,

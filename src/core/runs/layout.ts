@@ -13,7 +13,7 @@ import { basename, dirname, relative, sep } from 'node:path';
 import { groupBy } from './group.ts';
 
 const PART_OF_RUN = new Set(
-  'checkpoint checkpoints ckpt ckpts weights snapshots averages log logs csv_logs metrics tensorboard tensorboard_logs tb tb_logs summaries'.split(
+  'checkpoint checkpoints ckpt ckpts weights snapshots averages artifacts log logs csv_logs metrics tensorboard tensorboard_logs tb tb_logs summaries'.split(
     ' ',
   ),
 );

@@ -12,11 +12,16 @@ export function splitOf(directory: string): string | undefined {
 
 /** As `torch.utils.tensorboard` and the Trainer name it: `Nov24_01-16-05_host`. */
 const DATED = /^[A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}_/;
+/** As Weights & Biases names it: `offline-run-20261124_011605-a1b2c3d4`. */
+const WANDB_RUN = /^(?:offline-)?run-\d{8}_\d{6}-/;
 
-/** `output/runs/Nov24_01-16-05_host` gives `output`: there the Trainer keeps its checkpoints. */
+/** `output/runs/Nov24_01-16-05_host` and `output/wandb/run-...` give `output`: there the checkpoints are. */
 export function datedRun(directory: string): string | undefined {
   const parent = dirname(directory);
-  return DATED.test(basename(directory)) && basename(parent) === 'runs' ? dirname(parent) : undefined;
+  const isDated =
+    (DATED.test(basename(directory)) && basename(parent) === 'runs') ||
+    (WANDB_RUN.test(basename(directory)) && basename(parent) === 'wandb');
+  return isDated ? dirname(parent) : undefined;
 }
 
 const CHECKPOINT_PARENTS = new Set('checkpoint checkpoints ckpt ckpts weights snapshots models'.split(' '));

@@ -171,6 +171,45 @@ test('logs and checkpoints in trees of their own, under the same names', async (
   );
 });
 
+test('several dated logs beside one set of checkpoints are left as runs of their own; one log is theirs', async (t) => {
+  const root = await temporaryDirectory(t);
+  for (const project of ['one', 'many']) {
+    await writeCheckpoints(join(root, project, 'checkpoints'), ['step-9.safetensors']);
+    await writeEvents('torch', join(root, project, 'runs', 'Nov24_01-16-05_host'));
+  }
+  await writeEvents('torch', join(root, 'many', 'runs', 'Nov25_01-16-05_host'));
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs.map((run) => [run.name, metricsOf(run, 'val/loss').length, run.series.length > 0]),
+    [
+      ['many', 1, false],
+      ['many/runs/Nov24_01-16-05_host', 0, true],
+      ['many/runs/Nov25_01-16-05_host', 0, true],
+      ['one', 1, true],
+    ],
+  );
+});
+
+test('DVCLive and MLflow beside checkpoints', async (t) => {
+  const root = await temporaryDirectory(t);
+  await writeCheckpoints(join(root, 'a', 'models'), ['step-9.safetensors', 'step-19.safetensors']);
+  const dvclive = join(root, 'a', 'dvclive', 'plots', 'metrics', 'val');
+  await mkdir(dvclive, { recursive: true });
+  await writeFile(join(dvclive, 'loss.tsv'), 'step\tloss\n9\t0.5\n19\t0.25\n');
+  const run = join(root, 'mlruns', '1', '0123456789abcdef0123456789abcdef');
+  await writeCheckpoints(join(run, 'artifacts', 'checkpoints'), ['step-9.safetensors']);
+  await mkdir(join(run, 'metrics'));
+  await writeFile(join(run, 'metrics', 'acc'), '1700000000000 0.75 9\n');
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs.map(({ directory, checkpoints }) => [directory, checkpoints.map(({ metrics }) => metrics)]),
+    [
+      [join(root, 'a'), [{ 'val/loss': 0.5 }, { 'val/loss': 0.25 }]],
+      [run, [{ acc: 0.75 }]],
+    ],
+  );
+});
+
 test('a resumed training is one curve, what is void left out, and unchanged runs keep their identity', async (t) => {
   const root = await temporaryDirectory(t);
   await writeCheckpoints(join(root, 'a'), ['step-19.safetensors', 'step-39.safetensors']);
