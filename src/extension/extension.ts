@@ -27,6 +27,7 @@ export interface Internals {
   readonly view: RunsView;
   readonly jobs: JobQueue;
   readonly flow: AveragingFlow;
+  readonly tensors: TensorsPanels;
   /** Puts answers in place of the real dialogs, which nobody can press inside a test host. Gives the way back. */
   answerWith(answers: Partial<Dialogs>): () => void;
 }
@@ -99,6 +100,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       view,
       jobs: queue,
       flow,
+      tensors,
       answerWith: (answers) => {
         const before = { ...dialogs };
         Object.assign(dialogs, answers);

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { runJob } from '../../compute/client.ts';
@@ -19,7 +20,7 @@ export interface TensorsDependencies {
 /** The read-only editor of a checkpoint's tensors, and the panels that compare two checkpoints. */
 export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEditorProvider {
   readonly #dependencies: TensorsDependencies;
-  readonly #panels = new Set<vscode.WebviewPanel>();
+  readonly #panels = new Map<vscode.WebviewPanel, TensorsSession>();
   readonly #registrations: readonly vscode.Disposable[];
 
   constructor(dependencies: TensorsDependencies) {
@@ -39,6 +40,10 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
         },
       }),
     ];
+  }
+
+  get sessions(): readonly TensorsSession[] {
+    return [...this.#panels.values()];
   }
 
   openCustomDocument(uri: vscode.Uri): vscode.CustomDocument {
@@ -65,7 +70,7 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
 
   dispose(): void {
     for (const registration of this.#registrations) registration.dispose();
-    for (const panel of [...this.#panels]) panel.dispose();
+    for (const panel of [...this.#panels.keys()]) panel.dispose();
   }
 
   #adopt(panel: vscode.WebviewPanel, subject: Subject): TensorsSession {
@@ -84,7 +89,7 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
       },
       subject,
     );
-    this.#panels.add(panel);
+    this.#panels.set(panel, session);
     panel.webview.onDidReceiveMessage((message: unknown) => session.receive(message));
     panel.onDidChangeViewState(() => {
       if (!panel.visible) session.pause();
@@ -98,14 +103,30 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
   }
 }
 
+/** What tells one version of a file from another; the same text for any file that is not there. */
+async function stamp(file: string): Promise<string> {
+  try {
+    const { size, mtimeMs } = await stat(file);
+    return `${size} ${mtimeMs}`;
+  } catch {
+    return 'gone';
+  }
+}
+
 /** Gives the function that stops watching. */
 function onChange(file: string, listener: () => void): () => void {
   const pattern = new vscode.RelativePattern(vscode.Uri.file(path.dirname(file)), path.basename(file));
   const watcher = vscode.workspace.createFileSystemWatcher(pattern);
+  let known = stamp(file);
   let timer: NodeJS.Timeout | undefined;
+  const settled = async (): Promise<void> => {
+    // Events come late: one may tell of a write that was over before the file was opened here.
+    const [before, now] = [await known, await (known = stamp(file))];
+    if (now !== before) listener();
+  };
   const later = (): void => {
     clearTimeout(timer);
-    timer = setTimeout(listener, SETTLED_MS);
+    timer = setTimeout(() => void settled(), SETTLED_MS);
   };
   watcher.onDidChange(later);
   watcher.onDidCreate(later);

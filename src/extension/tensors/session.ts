@@ -51,6 +51,12 @@ export class TensorsSession {
     this.#shown = this.#load();
   }
 
+  /** What it knows so far, and whether a page is there to show it. */
+  get known() {
+    const { size } = this.#statistics;
+    return { subject: this.#subject, ready: this.#ready, statistics: size, changes: this.#changes };
+  }
+
   receive(message: unknown): void {
     const known = readFromTensors(message);
     if (known === undefined) this.#port.warn('The tensors page sent a message that is not understood.');
