@@ -1,9 +1,9 @@
 /** Several files read as one run of bytes, and what tells whether they changed. */
-import { createHash } from 'node:crypto';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { throwIfAborted, TwaError } from '../errors.ts';
+import { openSha256, type Sha256 } from './sha256.ts';
 import type { FileStamp } from './types.ts';
 
 /** One read call stays under what every platform accepts (2^31 - 1 bytes). */
@@ -26,7 +26,9 @@ export class FileSequence {
   /** Position of the first byte of every file, and the end of the last. */
   readonly #starts: readonly number[];
   #current: { readonly index: number; readonly handle: FileHandle } | undefined;
-  readonly #hash;
+  readonly #hash: Sha256 | undefined;
+  /** The bytes that are on their way into the hash, and when they are there. */
+  #hashing: { readonly bytes: Uint8Array; readonly done: Promise<void> } | undefined;
   /** Bytes before this are in the hash. */
   #hashed = 0;
   #digest: string | undefined;
@@ -37,28 +39,41 @@ export class FileSequence {
     for (const file of files) starts.push(starts.at(-1)! + file.size);
     this.#starts = starts;
     this.size = starts.at(-1)!;
-    this.#hash = hash ? createHash('sha256') : undefined;
+    this.#hash = hash ? openSha256(this.size) : undefined;
   }
 
   /**
-   * Fills `target` from `position` on.
+   * Fills `target` from `position` on. With `hash`, a target in shared memory is still being hashed then: leave it as
+   * it is until the next read into another place is done. A read into the same place waits.
    * @throws TwaError `incomplete-checkpoint` when a file changed, `not-found` when it is gone.
    */
   async read(target: Uint8Array, position: number): Promise<void> {
     if (this.#hash === undefined) return this.#fill(target, position);
     await this.#hashUpTo(position);
+    if (
+      this.#hashing?.bytes.buffer === target.buffer &&
+      this.#hashing.bytes.byteOffset === target.byteOffset
+    ) {
+      await this.#hashing.done;
+    }
     await this.#fill(target, position);
-    this.#follow(target, position);
+    await this.#follow(target, position);
   }
 
   /** Hex digest of the whole run, as far as it is not hashed yet read now. Needs `hash`. */
   async sha256(signal?: AbortSignal): Promise<string> {
     if (this.#hash === undefined) throw new Error('Opened without a hash.');
     await this.#hashUpTo(this.size, signal);
-    return (this.#digest ??= this.#hash.digest('hex'));
+    await this.#hashing?.done;
+    return (this.#digest ??= await this.#hash.digest());
   }
 
   async close(): Promise<void> {
+    this.#hash?.close();
+    await this.#closeFile();
+  }
+
+  async #closeFile(): Promise<void> {
     const current = this.#current;
     this.#current = undefined;
     await current?.handle.close();
@@ -71,15 +86,20 @@ export class FileSequence {
       throwIfAborted(signal);
       const piece = buffer.subarray(0, Math.min(buffer.length, position - this.#hashed));
       await this.#fill(piece, this.#hashed);
-      this.#follow(piece, this.#hashed);
+      await this.#follow(piece, this.#hashed);
     }
   }
 
-  #follow(bytes: Uint8Array, position: number): void {
+  async #follow(bytes: Uint8Array, position: number): Promise<void> {
     const known = this.#hashed - position;
     if (known >= bytes.length) return;
-    this.#hash?.update(bytes.subarray(known));
+    const fresh = bytes.subarray(known);
     this.#hashed = position + bytes.length;
+    await this.#hashing?.done;
+    const done = this.#hash!.update(fresh);
+    // Whoever awaits it sees the failure; until then it is not an unhandled one.
+    done.catch(() => undefined);
+    this.#hashing = { bytes, done };
   }
 
   async #fill(target: Uint8Array, position: number): Promise<void> {
@@ -111,7 +131,7 @@ export class FileSequence {
 
   async #openFile(index: number): Promise<FileHandle> {
     if (this.#current?.index === index) return this.#current.handle;
-    await this.close();
+    await this.#closeFile();
     const stamp = this.#files[index]!;
     let handle: FileHandle;
     try {

@@ -2,7 +2,6 @@
  * Formats whose tensors lie uncompressed, row-major and without padding in one file or in a directory of files:
  * such a format only has to say where. Reading, hashing, copy-and-patch writing and the atomic finish are here.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
@@ -18,6 +17,7 @@ import {
   syncDirectory,
   writeError,
 } from './publish.ts';
+import { openSha256, type Sha256 } from './sha256.ts';
 import type {
   CheckpointFormat,
   CheckpointHeader,
@@ -89,15 +89,15 @@ class FlatReader implements TensorReader {
     this.#files = new FileSequence(layout.header.files, hash);
   }
 
-  async read(tensor: TensorInfo, start: number, count: number): Promise<Uint8Array> {
+  async read(tensor: TensorInfo, start: number, count: number, into?: Uint8Array): Promise<Uint8Array> {
     const position = this.#positions.get(tensor.name);
     const total = elementCount(tensor.shape);
     if (position === undefined || total === undefined || start < 0 || start + count > total) {
       throw new RangeError(`Elements ${start} to ${start + count} of ${tensor.name}.`);
     }
     const size = bytesPerElement(tensor.dtype);
-    if (this.#buffer.length < count * size) this.#buffer = new Uint8Array(count * size);
-    const bytes = this.#buffer.subarray(0, count * size);
+    if (into === undefined && this.#buffer.length < count * size) this.#buffer = new Uint8Array(count * size);
+    const bytes = into ?? this.#buffer.subarray(0, count * size);
     await this.#files.read(bytes, position + start * size);
     return bytes;
   }
@@ -181,6 +181,7 @@ async function writeCopy(
     if (kind === 'directory' || sink.started) await removePartial(partial);
     throw writeError(error, output);
   } finally {
+    await sink.close();
     await template.close();
   }
 }
@@ -201,7 +202,7 @@ async function syncDirectories(root: string, files: readonly { readonly path: st
 /** Writes one run of bytes into files of given sizes, one after another, each made exclusively and synced. */
 class FileSink {
   readonly #files: readonly Omit<FileStamp, 'mtimeMs'>[];
-  readonly #hash = createHash('sha256');
+  readonly #hash: Sha256;
   #index = 0;
   #handle: FileHandle | undefined;
   #written = 0;
@@ -210,21 +211,19 @@ class FileSink {
 
   constructor(files: readonly Omit<FileStamp, 'mtimeMs'>[]) {
     this.#files = files;
+    this.#hash = openSha256(files.reduce((sum, file) => sum + file.size, 0));
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    await Promise.all([this.#hash.update(bytes), this.#put(bytes)]);
+  }
+
+  async #put(bytes: Uint8Array): Promise<void> {
     let done = 0;
-    let hashed = false;
     while (done < bytes.length) {
       const handle = await this.#open();
       const want = Math.min(bytes.length - done, this.#files[this.#index]!.size - this.#written);
-      const writing = handle.write(bytes, done, want);
-      if (!hashed) {
-        // Hashing keeps this thread busy while the system writes.
-        this.#hash.update(bytes);
-        hashed = true;
-      }
-      const { bytesWritten } = await writing;
+      const { bytesWritten } = await handle.write(bytes, done, want);
       done += bytesWritten;
       this.#written += bytesWritten;
       if (this.#written === this.#files[this.#index]!.size) await this.#next();
@@ -239,10 +238,15 @@ class FileSink {
         throw new RangeError('Too few bytes were written.');
       await this.#next();
     }
-    return this.#hash.digest('hex');
+    return this.#hash.digest();
   }
 
   async close(): Promise<void> {
+    this.#hash.close();
+    await this.#closeFile();
+  }
+
+  async #closeFile(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
@@ -263,7 +267,7 @@ class FileSink {
 
   async #next(): Promise<void> {
     await this.#handle?.sync();
-    await this.close();
+    await this.#closeFile();
     this.#index++;
     this.#written = 0;
   }

@@ -1,15 +1,17 @@
 /**
  * Mixing checkpoints: w = sum_i a_i w_i, from the original files, accumulated in float64 and rounded once.
  *
- * Memory: one chunk of every source, one float64 chunk and two output chunks, {@link BUFFER_BYTES} in all (or
- * {@link MIN_CHUNK_ELEMENTS} elements per buffer where more sources would leave less), plus the headers; whatever the
- * size of the model. Time: every source byte is read once and hashed in the same pass.
+ * Memory: two chunks of every source and two of the output, {@link BUFFER_BYTES} in all (or {@link MIN_CHUNK_ELEMENTS}
+ * elements per chunk where more sources would leave less), plus the headers; whatever the size of the model. Time: every
+ * source byte is read once, straight into the memory where the SIMD loops mix it and other threads hash it.
  */
 import { mkdir, rmdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 
 import { throwIfAborted, TwaError } from '../errors.ts';
 import type { SourceRecord } from '../averaging/types.ts';
+import { sharedMemory } from '../kernels/assembler.ts';
+import { isMixDType, MIX_LANES, mixLoops, TABLE_ENTRY } from '../kernels/mix.ts';
 import { requireSameArchitecture } from './compare.ts';
 import {
   addScaled,
@@ -20,6 +22,7 @@ import {
   encodeFromFloat64,
   firstUnrepresentable,
   floatComponents,
+  largestOf,
 } from './dtype.ts';
 import { requireUnchanged } from './files.ts';
 import { PARTIAL_SUFFIX, requireAbsent, requireSpace, writeError } from './publish.ts';
@@ -125,11 +128,10 @@ class Mixer {
   readonly chunkElements: number;
   readonly #request: MergeRequest;
   readonly #totalElements: number;
-  readonly #sum: Float64Array;
-  /** Two, in turn: one is being written while the next is filled. */
-  readonly #outputs: readonly [Uint8Array, Uint8Array];
+  readonly #memory: ReturnType<typeof layOut>;
   readonly #readers: TensorReader[] = [];
-  #calls = 0;
+  #outputs = 0;
+  #mixes = 0;
   #doneElements = 0;
 
   constructor(request: MergeRequest, template: CheckpointHeader) {
@@ -138,15 +140,11 @@ class Mixer {
     const counts = tensors.map((tensor) => elementCount(tensor.shape)!);
     const largest = counts.reduce((most, count) => Math.max(most, count), 1);
     const widest = tensors.reduce((most, tensor) => Math.max(most, bytesPerElement(tensor.dtype)), 1);
-    const perElement = widest * (request.headers.length + 2) + 2 * Float64Array.BYTES_PER_ELEMENT;
-    const affordable = Math.floor(BUFFER_BYTES / perElement);
+    const affordable = Math.floor(BUFFER_BYTES / (widest * (2 * request.headers.length + 2)));
     const bounded = Math.min(MAX_CHUNK_ELEMENTS, Math.max(MIN_CHUNK_ELEMENTS, affordable));
     this.chunkElements = Math.min(bounded, largest);
     this.#totalElements = counts.reduce((sum, count) => sum + count, 0);
-    // Complex elements are two numbers.
-    this.#sum = new Float64Array(this.chunkElements * 2);
-    const bytes = this.chunkElements * widest;
-    this.#outputs = [new Uint8Array(bytes), new Uint8Array(bytes)];
+    this.#memory = layOut(this.chunkElements * widest, request.coefficients);
   }
 
   async open(): Promise<void> {
@@ -176,43 +174,74 @@ class Mixer {
 
   readonly chunk: ChunkSource = async (tensor, start, count) => {
     throwIfAborted(this.#request.signal);
-    const out = this.#outputs[this.#calls++ % 2]!.subarray(0, count * bytesPerElement(tensor.dtype));
+    // Two, in turn: one is being written and hashed while the next is filled.
+    const { bytes } = this.#memory.outputs[this.#outputs++ % 2]!;
+    const out = bytes.subarray(0, count * bytesPerElement(tensor.dtype));
     const components = floatComponents(tensor.dtype);
     const replacement = this.#request.buffers?.get(tensor.name);
     if (components === undefined) {
       out.set(await this.#readers.at(-1)!.read(tensor, start, count));
+    } else if (replacement === undefined) {
+      await this.#mix(tensor, components.dtype, start, count, out);
     } else {
-      const sum = this.#sum.subarray(0, count * components.perElement);
-      if (replacement === undefined) await this.#mix(sum, tensor, components.dtype, start, count);
-      else sum.set(replacement.subarray(start, start + count));
-      const bad = firstUnrepresentable(sum, components.dtype);
-      if (bad !== -1)
-        throw await this.#explain(tensor, start + Math.floor(bad / components.perElement), sum[bad]!);
-      encodeFromFloat64(sum, components.dtype, out);
+      const values = Float64Array.from(replacement.subarray(start, start + count));
+      await this.#round(values, tensor, components.dtype, start, out);
     }
     this.#doneElements += count;
     this.#request.onProgress?.(this.#doneElements / this.#totalElements);
     return out;
   };
 
-  /** All reads are on their way before the first is mixed, so the disk works while the processor does. */
+  /** All sources are read at once, each in turn into one of two places: in the other its last chunk is hashed. */
   async #mix(
-    sum: Float64Array,
     tensor: TensorInfo,
     dtype: FloatDType,
     start: number,
     count: number,
+    out: Uint8Array,
   ): Promise<void> {
-    const reads = this.#readers.map((reader) => reader.read(tensor, start, count));
-    try {
-      sum.fill(0);
-      for (const [i, read] of reads.entries()) {
-        addScaled(sum, await read, dtype, this.#request.coefficients[i]!);
-      }
-    } finally {
-      // After a failure no read may still be under way when the files are closed.
-      await Promise.allSettled(reads);
+    const { view, loops, sources } = this.#memory;
+    const side = this.#mixes++ % 2;
+    const reads = this.#readers.map(async (reader, i) => {
+      const place = sources[i]![side]!;
+      const into = place.bytes.subarray(0, out.length);
+      const bytes = await reader.read(tensor, start, count, into);
+      if (bytes !== into) into.set(bytes);
+      // The loops take several elements at a time; what follows the last one must not look too large.
+      place.bytes.fill(0, out.length, out.length + MIX_LANES * bytesPerElement(dtype));
+      view.setUint32(i * TABLE_ENTRY + Float64Array.BYTES_PER_ELEMENT, place.at, true);
+    });
+    // After a failure no read may still be under way when the files are closed.
+    await Promise.allSettled(reads);
+    await Promise.all(reads);
+
+    if (isMixDType(dtype)) {
+      const step = MIX_LANES * bytesPerElement(dtype);
+      const length = Math.ceil(out.length / step) * step;
+      const tableEnd = this.#readers.length * TABLE_ENTRY;
+      if (loops[dtype](0, tableEnd, length, out.byteOffset, largestOf(dtype)) === 1) return;
     }
+    // 8-bit floats, and to find the number that cannot be written.
+    const sum = new Float64Array(out.length / bytesPerElement(dtype));
+    for (const [i, places] of sources.entries()) {
+      addScaled(sum, places[side]!.bytes.subarray(0, out.length), dtype, this.#request.coefficients[i]!);
+    }
+    await this.#round(sum, tensor, dtype, start, out);
+  }
+
+  async #round(
+    values: Float64Array,
+    tensor: TensorInfo,
+    dtype: FloatDType,
+    start: number,
+    out: Uint8Array,
+  ): Promise<void> {
+    const bad = firstUnrepresentable(values, dtype);
+    if (bad !== -1) {
+      const { perElement } = floatComponents(tensor.dtype)!;
+      throw await this.#explain(tensor, start + Math.floor(bad / perElement), values[bad]!);
+    }
+    encodeFromFloat64(values, dtype, out);
   }
 
   /** Whose fault a number is that the type cannot hold: looked up only now, so that mixing stays fast. */
@@ -245,6 +274,26 @@ class Mixer {
       details: culprits.map((culprit) => culprit.sentence),
     });
   }
+}
+
+/** The memory that the SIMD loops see: the table of coefficients, then the places of all chunks. */
+function layOut(chunkBytes: number, coefficients: readonly number[]) {
+  // The loops take several elements at a time, and may run over by that.
+  const step = Math.ceil((chunkBytes + MIX_LANES * Float64Array.BYTES_PER_ELEMENT) / 64) * 64;
+  const first = Math.ceil((coefficients.length * TABLE_ENTRY) / 64) * 64;
+  const memory = sharedMemory(first + (2 * coefficients.length + 2) * step);
+  const place = (index: number) => {
+    const at = first + index * step;
+    return { at, bytes: new Uint8Array(memory.buffer, at, step) };
+  };
+  const view = new DataView(memory.buffer);
+  for (const [i, coefficient] of coefficients.entries()) view.setFloat64(i * TABLE_ENTRY, coefficient, true);
+  return {
+    view,
+    loops: mixLoops(memory),
+    outputs: [place(0), place(1)] as const,
+    sources: coefficients.map((_, i) => [place(2 * i + 2), place(2 * i + 3)] as const),
+  };
 }
 
 function requireSensible(
