@@ -16,6 +16,8 @@ test('candidates by name', () => {
     ['run/metrics.jsonl', 'jsonl'],
     ['run/train_log.ndjson', 'jsonl'],
     ['run/checkpoint-5/trainer_state.json', 'trainer-state'],
+    ['wandb/offline-run-20261124_011605-a/run-a.wandb', 'wandb'],
+    ['dvclive/plots/metrics/loss.tsv', 'dvclive'],
     ['data/digits.csv', undefined],
     ['data/train.jsonl', undefined],
     ['server.log', undefined],
