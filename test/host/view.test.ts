@@ -152,7 +152,7 @@ describe('The Runs view', () => {
     const editor = await eventually('the task file', () =>
       vscode.window.activeTextEditor?.document.fileName === task ? vscode.window.activeTextEditor : undefined,
     );
-    assert.equal(editor.document.languageId, 'json');
+    assert.equal(editor.document.languageId, 'jsonc');
     await rm(task);
   });
 
