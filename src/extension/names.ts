@@ -41,7 +41,7 @@ export const TENSOR_EDITORS = { default: 'twa.tensors', option: 'twa.tensors.opt
  */
 export const TENSOR_FILES: { readonly [Priority in keyof typeof TENSOR_EDITORS]: readonly string[] } = {
   default: ['*.safetensors'],
-  option: ['*.safetensors.index.json', 'model.json'],
+  option: ['*.safetensors.index.json', '*.msgpack', 'model.json'],
 };
 
 export const RUNS_VIEW = 'twa.runs';

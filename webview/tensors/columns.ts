@@ -30,7 +30,7 @@ export function tensorColumns(
     {
       id: 'name',
       title: strings.name,
-      width: 34,
+      width: 26,
       numeric: false,
       cell: ({ name, tensor: { aliasOf } }) =>
         aliasOf === undefined
@@ -81,7 +81,7 @@ export function tensorColumns(
       id: 'notFinite',
       title: strings.notFinite,
       hint: strings.notFiniteHint,
-      width: 9,
+      width: 11,
       numeric: true,
       cell: ({ statistics }) =>
         statistics === undefined ? '' : notFinite(statistics.nan + statistics.infinite),
@@ -128,7 +128,7 @@ export function changeColumns(strings: TensorsStrings): readonly Column<ChangeRo
     {
       id: 'name',
       title: strings.name,
-      width: 34,
+      width: 26,
       numeric: false,
       cell: ({ name, kind, a, b, indented }) => {
         if (kind !== 'difference') return indented ? h('span', { class: 'indented' }, name) : name;
@@ -138,8 +138,6 @@ export function changeColumns(strings: TensorsStrings): readonly Column<ChangeRo
       tip: ({ name }) => name,
       value: ({ name }) => name,
     },
-    { id: 'dtype', title: strings.dtype, width: 13, numeric: false, cell: dtype, tip: dtype, value: dtype },
-    { id: 'shape', title: strings.shape, width: 30, numeric: false, cell: shape, tip: shape, value: shape },
     figure('relative', 17, strings.relativeHint),
     figure('largest', 17, strings.largestHint),
     figure('cosine', 13, strings.cosineHint),
@@ -152,5 +150,7 @@ export function changeColumns(strings: TensorsStrings): readonly Column<ChangeRo
       cell: (row) => (row.notFinite === 0 ? '' : notFinite(row.notFinite)),
       value: (row) => row.notFinite,
     },
+    { id: 'dtype', title: strings.dtype, width: 13, numeric: false, cell: dtype, tip: dtype, value: dtype },
+    { id: 'shape', title: strings.shape, width: 30, numeric: false, cell: shape, tip: shape, value: shape },
   ];
 }
