@@ -30,7 +30,7 @@ export function tensorColumns(
     {
       id: 'name',
       title: strings.name,
-      width: 26,
+      width: 24,
       numeric: false,
       cell: ({ name, tensor: { aliasOf } }) =>
         aliasOf === undefined
@@ -128,7 +128,7 @@ export function changeColumns(strings: TensorsStrings): readonly Column<ChangeRo
     {
       id: 'name',
       title: strings.name,
-      width: 26,
+      width: 24,
       numeric: false,
       cell: ({ name, kind, a, b, indented }) => {
         if (kind !== 'difference') return indented ? h('span', { class: 'indented' }, name) : name;
@@ -138,8 +138,8 @@ export function changeColumns(strings: TensorsStrings): readonly Column<ChangeRo
       tip: ({ name }) => name,
       value: ({ name }) => name,
     },
-    figure('relative', 17, strings.relativeHint),
-    figure('largest', 17, strings.largestHint),
+    figure('relative', 16, strings.relativeHint),
+    figure('largest', 16, strings.largestHint),
     figure('cosine', 13, strings.cosineHint),
     {
       id: 'notFinite',

@@ -19,7 +19,7 @@ describe('tensors page', () => {
   });
   const rows = (): Locator => view.page.locator('.rows tbody tr[data-row]');
   const names = (): Promise<readonly string[]> => rows().locator('th').allInnerTexts();
-  const button = (name: string | RegExp): Locator => view.page.getByRole('button', { name });
+  const button = (name: string): Locator => view.page.getByRole('button', { name, exact: true });
   const filter = (text: string): Promise<void> => view.page.getByRole('searchbox').fill(text);
   const shown = (): Promise<string> => view.page.locator('.toolbar output').innerText();
   const show = (blocks?: number): Promise<void> =>
