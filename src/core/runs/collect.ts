@@ -13,7 +13,10 @@ import { datedRun, splitOf, twins } from './logDirectories.ts';
 import type { AverageSummary, CheckpointEntry, Run } from './types.ts';
 
 /** A checkpoint before it is known whose run it belongs to. */
-export type FoundCheckpoint = Omit<CheckpointEntry, 'name' | 'metrics' | 'average'>;
+export interface FoundCheckpoint extends Omit<CheckpointEntry, 'name' | 'metrics' | 'average'> {
+  /** Metrics that its own metadata name. */
+  readonly ownMetrics?: Readonly<Record<string, number>>;
+}
 
 export interface FoundLog {
   readonly path: string;
@@ -85,7 +88,9 @@ function makeRun(
   const series = seriesOf(logs, directory);
   const trained: FoundCheckpoint[] = [];
   const averages: CheckpointEntry[] = [];
-  for (const checkpoint of trainingOrder(checkpoints)) {
+  const ownMetrics = new Map<string, Readonly<Record<string, number>>>();
+  for (const { ownMetrics: own, ...checkpoint } of trainingOrder(checkpoints)) {
+    if (own !== undefined) ownMetrics.set(checkpoint.path, own);
     const average = [true, false]
       .map((isDirectory) => reports.get(reportPathFor(checkpoint.path, isDirectory)))
       .find((summary) => summary !== undefined);
@@ -108,7 +113,8 @@ function makeRun(
     checkpoints: trained.map((checkpoint, i) => ({
       ...checkpoint,
       name: nameOf(checkpoint.path),
-      metrics: metrics[i]!,
+      // What the log says is as it was logged; metadata may be rounded.
+      metrics: { ...ownMetrics.get(checkpoint.path), ...metrics[i]! },
     })),
     averages: averages.sort((a, b) => a.mtimeMs - b.mtimeMs || byPath(a.path, b.path)),
     series,

@@ -27,6 +27,11 @@ function wordsOf(tag: string): string[] {
 const hasAny = (tag: string, list: ReadonlySet<string>): boolean =>
   wordsOf(tag).some((word) => list.has(word));
 
+/** Whether a name says loss or score: `val_loss`, `top1`, not `lr`. */
+export function namesMetric(tag: string): boolean {
+  return hasAny(tag, LOSSES) || hasAny(tag, SCORES);
+}
+
 /** By the words of its name; where they say both (`top1_error`) or nothing, less is better. */
 export function metricGoal(tag: string): Goal {
   return !hasAny(tag, LOSSES) && hasAny(tag, SCORES) ? 'maximize' : 'minimize';
@@ -40,7 +45,7 @@ export function defaultMetric(run: Run): { tag: string; goal: Goal } | undefined
   let best: { tag: string; rank: number } | undefined;
   for (const tag of tagsOf(run)) {
     const isLoss = hasAny(tag, LOSSES);
-    if (!isLoss && !hasAny(tag, SCORES)) continue;
+    if (!namesMetric(tag)) continue;
     const kind = isLoss ? 2 : hasAny(tag, ACCURACY) ? 0 : 1;
     const rank = (hasAny(tag, VALIDATION) ? 0 : 3) + kind;
     if (best === undefined || rank < best.rank) best = { tag, rank };

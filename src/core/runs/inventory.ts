@@ -7,12 +7,14 @@ import type { CheckpointFormat, Inspection } from '../checkpoints/types.ts';
 import { readReport } from '../averaging/report.ts';
 import type { AverageReport } from '../averaging/types.ts';
 import { throwIfAborted, TwaError } from '../errors.ts';
+import { parseNumber } from '../metrics/columns.ts';
 import { candidateMetrics } from '../metrics/registry.ts';
 import { applyUpdate } from '../metrics/series.ts';
 import { trainerStateFormat } from '../metrics/trainerState.ts';
 import type { MetricsFormat, MetricsTail, Series } from '../metrics/types.ts';
 import type { Found, FoundCheckpoint } from './collect.ts';
 import { isReport } from './collect.ts';
+import { namesMetric } from './goals.ts';
 import { homeOf, isInside, newestTrainerStates, watchedFolderOf } from './layout.ts';
 import { forEachLimited } from './parallel.ts';
 import type { AverageSummary } from './types.ts';
@@ -357,9 +359,19 @@ function entryOf(path: string, inspection: Inspection, stamp: Stamp): FoundCheck
     ...(inspection.state === 'complete' ? {} : { reason: inspection.reason }),
     ...(position.step === undefined ? {} : { step: position.step }),
     ...(position.epoch === undefined ? {} : { epoch: position.epoch }),
+    ...(inspection.state === 'complete' ? metricsIn(inspection.header.metadata) : {}),
     bytes,
     mtimeMs: stamp.mtimeMs,
   };
+}
+
+/** Numbers among a checkpoint's metadata that are called a loss or a score. */
+function metricsIn(metadata: Readonly<Record<string, string>>): Pick<FoundCheckpoint, 'ownMetrics'> {
+  const found = Object.entries(metadata).flatMap(([name, text]): [string, number][] => {
+    const value = namesMetric(name) ? parseNumber(text) : undefined;
+    return value === undefined ? [] : [[name, value]];
+  });
+  return found.length === 0 ? {} : { ownMetrics: Object.fromEntries(found) };
 }
 
 function summaryOf(reportPath: string, report: AverageReport): AverageSummary {

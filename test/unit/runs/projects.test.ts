@@ -254,3 +254,17 @@ test('folders that the user leaves out are neither listed nor followed', async (
   // Nobody looked inside.
   assert.ok(![...asked].some((path) => path.startsWith(join(root, 'old', 'deep'))));
 });
+
+test("metrics in a checkpoint's own metadata; what a log says comes first", async (t) => {
+  const root = await temporaryDirectory(t);
+  const metadata = { epoch: '1', val_loss: '0.5', 'val/accuracy': '0.875', lr: '0.1', loss_function: 'mse' };
+  await writeFile(join(root, 'a.safetensors'), safetensors(metadata));
+  await writeFile(join(root, 'b.safetensors'), safetensors({ epoch: '2', val_loss: 'nan' }));
+  await writeFile(join(root, 'metrics.csv'), 'epoch,val_loss\n1,0.51234\n');
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs[0]!.checkpoints.map(({ metrics }) => metrics),
+    [{ val_loss: 0.51234, 'val/accuracy': 0.875 }, { val_loss: NaN }],
+  );
+  assert.ok(runs[0]!.checkpoints.every((checkpoint) => !('ownMetrics' in checkpoint)));
+});
