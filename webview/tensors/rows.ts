@@ -49,7 +49,7 @@ export function totals(rows: readonly TensorRow[]): { readonly elements: number;
   return { elements, bytes };
 }
 
-/** A row of a comparison. A layer stands for the tensors below it; `differs` rows come first. */
+/** A row of a comparison. A layer stands for the tensors below it. */
 export interface ChangeRow {
   readonly kind: 'difference' | 'layer' | 'tensor';
   readonly name: string;

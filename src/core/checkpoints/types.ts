@@ -41,6 +41,8 @@ export interface CheckpointHeader {
   readonly files: readonly FileStamp[];
   readonly step?: number;
   readonly epoch?: number;
+  /** Sentences that a user should see: what is kept as it is, what a file holds beside weights. */
+  readonly notes?: readonly string[];
 }
 
 export type Inspection =

@@ -30,9 +30,9 @@ export class TensorsCommands {
   }
 
   async open(targets: readonly Target[]): Promise<void> {
-    const pointed = await this.#pointedAt(targets);
-    const checkpoints =
-      pointed.length > 0 ? pointed : await this.#ask(l10n.t('Open Tensors'), l10n.t('Of which checkpoint?'));
+    const title = l10n.t('Open Tensors');
+    const pointed = await this.#pointedAt(targets, title);
+    const checkpoints = pointed.length > 0 ? pointed : await this.#ask(title, l10n.t('Of which checkpoint?'));
     for (const checkpoint of checkpoints) {
       const uri = vscode.Uri.file(await fileOf(checkpoint));
       await vscode.commands.executeCommand('vscode.openWith', uri, TENSOR_EDITORS.default, {
@@ -42,12 +42,12 @@ export class TensorsCommands {
   }
 
   async compare(targets: readonly Target[]): Promise<void> {
-    let checkpoints = await this.#pointedAt(targets);
+    const title = l10n.t('Compare Two Checkpoints');
+    let checkpoints = await this.#pointedAt(targets, title);
     if (checkpoints.length === 0) {
       const checked = this.#view.checkedRuns.flatMap(({ entries }) => entries.map((entry) => entry.path));
       if (checked.length === 2) checkpoints = checked;
     }
-    const title = l10n.t('Compare Two Checkpoints');
     if (checkpoints.length === 0) checkpoints = await this.#ask(title, l10n.t('Which checkpoint?'));
     const [first] = checkpoints;
     if (first === undefined) return;
@@ -69,11 +69,11 @@ export class TensorsCommands {
   }
 
   /** What was clicked, else what is highlighted in the tree. A run stands for the checkpoint that one picks of it. */
-  async #pointedAt(targets: readonly Target[]): Promise<readonly string[]> {
+  async #pointedAt(targets: readonly Target[], title: string): Promise<readonly string[]> {
     const pointed = targets.length > 0 ? targets : this.#view.selection.map(targetOfNode);
     const [only] = pointed;
     if (pointed.length === 1 && only?.kind === 'run') {
-      return this.#ask(l10n.t('Open Tensors'), l10n.t('Of which checkpoint?'), undefined, only.directory);
+      return this.#ask(title, l10n.t('Which checkpoint?'), undefined, only.directory);
     }
     return pointed.filter(({ kind }) => kind !== 'run').map(pathOf);
   }

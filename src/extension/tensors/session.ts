@@ -221,7 +221,7 @@ export function shownCheckpoint(header: CheckpointHeader): ShownCheckpoint {
       ...(aliasOf === undefined ? {} : { aliasOf }),
     })),
     metadata: Object.fromEntries(metadata),
-    notes: [],
+    notes: header.notes ?? [],
   };
 }
 

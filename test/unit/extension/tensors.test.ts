@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import type { JobName, Jobs } from '../../../src/compute/protocol.ts';
 import { cancelled, TwaError } from '../../../src/core/errors.ts';
-import { type Subject, TensorsSession } from '../../../src/extension/tensors/session.ts';
+import { shownCheckpoint, type Subject, TensorsSession } from '../../../src/extension/tensors/session.ts';
 import { readToTensors, type ToTensors } from '../../../webview/tensors/protocol.ts';
 import { directoryWith } from '../task/temporary.ts';
 
@@ -124,6 +124,15 @@ function cutOff(context: TestContext) {
   writeFileSync(file, bytes.subarray(0, bytes.length - 5));
   return { file, complete: () => writeFileSync(file, bytes) };
 }
+
+test('what a format notes is shown, and no value of the metadata is longer than a page can bear', () => {
+  const { notes, metadata } = shownCheckpoint({
+    ...{ path: '/run/a.pt', format: 'safetensors', tensors: [], files: [] },
+    ...{ metadata: { config: 'x'.repeat(30_000), step: '7' }, notes: ['It names evil.module.Thing.'] },
+  });
+  assert.deepEqual(notes, ['It names evil.module.Thing.']);
+  assert.deepEqual([metadata['config']?.length, metadata['step']], [20_001, '7']);
+});
 
 test('a checkpoint that is still being written is explained, and shown once it is whole', async (context) => {
   const { file, complete } = cutOff(context);
