@@ -44,8 +44,10 @@ export class ChecksumFollower {
 /** New values of stored checksums, put into the bytes that hold them as these pass. */
 export class StoredChecksums {
   readonly #fields: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+  readonly #runs: Checksum[] = [];
 
   set(run: Checksum, value: number): void {
+    this.#runs.push(run);
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(value);
     for (const at of run.storedAt) this.#fields.push({ at, bytes });
@@ -62,7 +64,12 @@ export class StoredChecksums {
     }
   }
 
-  all(): readonly { readonly at: number; readonly bytes: Uint8Array }[] {
+  runs(): readonly Checksum[] {
+    return this.#runs;
+  }
+
+  /** In the order they were set: of two for one place, the later one counts. */
+  fields(): readonly { readonly at: number; readonly bytes: Uint8Array }[] {
     return this.#fields;
   }
 }

@@ -29,11 +29,18 @@ export class FileSequence {
   readonly #hash: Sha256 | undefined;
   /** The bytes that are on their way into the hash, and when they are there. */
   #hashing: { readonly bytes: Uint8Array; readonly done: Promise<void> } | undefined;
+  readonly #onBytes: ((bytes: Uint8Array, position: number) => void) | undefined;
   /** Bytes before this are in the hash. */
   #hashed = 0;
   #digest: string | undefined;
 
-  constructor(files: readonly FileStamp[], hash = false) {
+  /** @param onBytes with `hash`: sees every byte of the run once, front to back. What it throws, `read` throws. */
+  constructor(
+    files: readonly FileStamp[],
+    hash = false,
+    onBytes?: (bytes: Uint8Array, position: number) => void,
+  ) {
+    this.#onBytes = onBytes;
     this.#files = files;
     const starts = [0];
     for (const file of files) starts.push(starts.at(-1)! + file.size);
@@ -94,6 +101,7 @@ export class FileSequence {
     const known = this.#hashed - position;
     if (known >= bytes.length) return;
     const fresh = bytes.subarray(known);
+    this.#onBytes?.(fresh, this.#hashed);
     this.#hashed = position + bytes.length;
     await this.#hashing?.done;
     const done = this.#hash!.update(fresh);

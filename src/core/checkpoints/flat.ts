@@ -1,11 +1,13 @@
 /**
- * Formats whose tensors lie uncompressed, row-major and without padding in one file or in a directory of files:
- * such a format only has to say where. Reading, hashing, copy-and-patch writing and the atomic finish are here.
+ * Formats whose tensors lie uncompressed in one file or in a directory of files: such a format only has to say where.
+ * Reading, hashing, checksums, copy-and-patch writing and the atomic finish are here.
  */
+import { createHash } from 'node:crypto';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 
-import { throwIfAborted } from '../errors.ts';
+import { throwIfAborted, TwaError } from '../errors.ts';
+import { ChecksumFollower, StoredChecksums, type Checksum } from './checksums.ts';
 import { bytesPerElement, elementCount } from './dtype.ts';
 import { changed, FileSequence, hasCode, requireUnchanged } from './files.ts';
 import {
@@ -17,6 +19,7 @@ import {
   syncDirectory,
   writeError,
 } from './publish.ts';
+import { extentOf, gather, placesOf, rowMajorStrides, scatter, windowBuffer } from './strided.ts';
 import { openSha256, type Sha256 } from './sha256.ts';
 import type {
   CheckpointFormat,
@@ -34,6 +37,13 @@ export interface Layout {
   readonly header: CheckpointHeader;
   /** Position of every tensor's first byte in the header's files taken as one run of bytes. */
   readonly positions: ReadonlyMap<string, number>;
+  /**
+   * Element strides of the tensors that do not lie row-major without gaps, or that share bytes with another one. They
+   * are read and patched element by element. Empty where the format knows no such thing.
+   */
+  readonly strides?: ReadonlyMap<string, readonly number[]>;
+  /** Runs of bytes whose CRC-32 the format stores: verified when a whole file is read, renewed in a copy. */
+  readonly checksums?: readonly Checksum[];
 }
 
 export type LayoutResult =
@@ -48,7 +58,7 @@ export interface FlatFormat {
   readonly candidate: (path: string) => string | undefined;
   /** Reads headers only; the result is checked through and through: what it says can be read blindly. */
   readonly readLayout: (path: string, signal?: AbortSignal) => Promise<LayoutResult>;
-  readonly outputName: (stem: string) => string;
+  readonly outputName: (stem: string, template: CheckpointHeader) => string;
 }
 
 export function flatFormat(format: FlatFormat): CheckpointFormat {
@@ -80,17 +90,22 @@ export function flatFormat(format: FlatFormat): CheckpointFormat {
 }
 
 class FlatReader implements TensorReader {
-  readonly #positions: ReadonlyMap<string, number>;
+  readonly #layout: Layout;
   readonly #files: FileSequence;
   #buffer = new Uint8Array(0);
+  #window: Uint8Array = new Uint8Array(0);
 
   constructor(layout: Layout, hash: boolean) {
-    this.#positions = layout.positions;
-    this.#files = new FileSequence(layout.header.files, hash);
+    this.#layout = layout;
+    const { header, checksums = [] } = layout;
+    const checked = new ChecksumFollower(checksums, (run, value) => {
+      if (value !== run.value) throw damaged(header.path, run);
+    });
+    this.#files = new FileSequence(header.files, hash, (bytes, position) => checked.follow(bytes, position));
   }
 
   async read(tensor: TensorInfo, start: number, count: number, into?: Uint8Array): Promise<Uint8Array> {
-    const position = this.#positions.get(tensor.name);
+    const position = this.#layout.positions.get(tensor.name);
     const total = elementCount(tensor.shape);
     if (position === undefined || total === undefined || start < 0 || start + count > total) {
       throw new RangeError(`Elements ${start} to ${start + count} of ${tensor.name}.`);
@@ -98,7 +113,16 @@ class FlatReader implements TensorReader {
     const size = bytesPerElement(tensor.dtype);
     if (into === undefined && this.#buffer.length < count * size) this.#buffer = new Uint8Array(count * size);
     const bytes = into ?? this.#buffer.subarray(0, count * size);
-    await this.#files.read(bytes, position + start * size);
+    const strides = this.#layout.strides?.get(tensor.name);
+    if (strides === undefined) await this.#files.read(bytes, position + start * size);
+    else {
+      const window = windowBuffer(size, extentOf(tensor.shape, strides));
+      if (this.#window.length < window.length) this.#window = window;
+      const places = placesOf(tensor.shape, strides, start, count);
+      await gather(places, size, bytes, this.#window, (piece, from) =>
+        this.#files.read(piece, position + from),
+      );
+    }
     return bytes;
   }
 
@@ -111,14 +135,23 @@ class FlatReader implements TensorReader {
   }
 }
 
+function damaged(path: string, run: Checksum): TwaError {
+  return new TwaError(
+    'bad-checkpoint',
+    `${basename(path)} is damaged: the bytes of ${run.what} do not match their checksum; leave it out or restore it.`,
+    { place: { path } },
+  );
+}
+
 const COPY_CHUNK = 1 << 20;
 
 async function writeCopy(
   kind: 'file' | 'directory',
-  { header, positions }: Layout,
+  layout: Layout,
   chunks: ChunkSource,
   { output, partial, chunkElements, signal, beforeFinish }: WriteOptions,
 ): Promise<string> {
+  const { header, positions, strides } = layout;
   await requireAbsent(output);
   const template = new FileSequence(header.files);
   const targets = header.files.map((file) => ({
@@ -130,6 +163,10 @@ async function writeCopy(
   // A chunk is on its way to the disk while the next one is made.
   let writing = Promise.resolve();
   try {
+    const stored = new StoredChecksums();
+    const follower = new ChecksumFollower(layout.checksums ?? [], (run, value) => {
+      if (value !== run.value) stored.set(run, value);
+    });
     const put = async (bytes: Uint8Array): Promise<void> => {
       await writing;
       writing = sink.write(bytes);
@@ -143,13 +180,17 @@ async function writeCopy(
         throwIfAborted(signal);
         const piece = buffer.subarray(0, Math.min(buffer.length, end - position));
         await template.read(piece, position);
+        // Checksums stand behind what they check: those of bytes before this piece, or in it, are known by now.
+        follower.follow(piece, position);
+        stored.putInto(piece, position);
         await put(piece);
         await writing;
         position += piece.length;
       }
     };
-    const tensors = header.tensors
-      .filter((tensor) => tensor.aliasOf === undefined)
+    const own = header.tensors.filter((tensor) => tensor.aliasOf === undefined);
+    const tensors = own
+      .filter((tensor) => strides?.has(tensor.name) !== true)
       .map((tensor) => ({ tensor, at: positions.get(tensor.name)! }))
       .sort((a, b) => a.at - b.at);
     for (const { tensor, at } of tensors) {
@@ -163,13 +204,20 @@ async function writeCopy(
         const bytes = await chunks(tensor, start, count);
         if (bytes.byteLength !== count * size)
           throw new RangeError(`${bytes.byteLength} bytes for ${tensor.name}.`);
+        follower.follow(bytes, position);
         await put(bytes);
         position += bytes.byteLength;
       }
     }
     await copyUpTo(template.size);
     await writing;
-    const sha256 = await sink.finish();
+    let sha256 = await sink.finish();
+    const scattered = own.filter((tensor) => strides?.has(tensor.name) === true);
+    // Checksums that stand before what they check were written too early.
+    const early = stored.runs().some((run) => run.storedAt.some((at) => at < run.end));
+    if (scattered.length > 0 || early) {
+      sha256 = await patch(layout, targets, scattered, stored, chunks, chunkElements, signal);
+    }
     if (kind === 'directory') await syncDirectories(partial, targets);
     await beforeFinish?.();
     throwIfAborted(signal);
@@ -183,6 +231,113 @@ async function writeCopy(
   } finally {
     await sink.close();
     await template.close();
+  }
+}
+
+/**
+ * The second pass over a copy, in place: scattered tensors, checksums of what they touched, and checksums that the
+ * first pass knew too late. Gives the digest of the result.
+ */
+async function patch(
+  { positions, strides, checksums = [] }: Layout,
+  targets: readonly { readonly path: string; readonly size: number }[],
+  scattered: readonly TensorInfo[],
+  stored: StoredChecksums,
+  chunks: ChunkSource,
+  chunkElements: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const files = new WritableFiles(targets);
+  try {
+    for (const tensor of scattered) {
+      const at = positions.get(tensor.name)!;
+      const steps = strides?.get(tensor.name) ?? rowMajorStrides(tensor.shape);
+      const size = bytesPerElement(tensor.dtype);
+      const total = elementCount(tensor.shape)!;
+      const window = windowBuffer(size, extentOf(tensor.shape, steps));
+      for (let start = 0; start < total; start += chunkElements) {
+        throwIfAborted(signal);
+        const count = Math.min(chunkElements, total - start);
+        const chunk = await chunks(tensor, start, count);
+        await scatter(
+          placesOf(tensor.shape, steps, start, count),
+          size,
+          chunk,
+          window,
+          (piece, from) => files.read(piece, at + from),
+          (piece, from) => files.write(piece, at + from),
+        );
+      }
+    }
+    if (scattered.length > 0) {
+      const renewed = new ChecksumFollower(checksums, (run, value) => stored.set(run, value));
+      await files.passOver((piece, position) => renewed.follow(piece, position), signal);
+    }
+    for (const { at, bytes } of stored.fields()) await files.write(bytes, at);
+    const hash = createHash('sha256');
+    await files.passOver((piece) => hash.update(piece), signal);
+    return hash.digest('hex');
+  } finally {
+    await files.close();
+  }
+}
+
+/** The files of an unfinished copy as one run of bytes, to be read and written anywhere; synced when closed. */
+class WritableFiles {
+  readonly #files: readonly { readonly path: string; readonly size: number }[];
+  #current: { readonly index: number; readonly handle: FileHandle } | undefined;
+
+  constructor(files: readonly { readonly path: string; readonly size: number }[]) {
+    this.#files = files;
+  }
+
+  read(bytes: Uint8Array, position: number): Promise<void> {
+    return this.#each(bytes, position, (handle, piece, at) => handle.read(piece, 0, piece.length, at));
+  }
+
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return this.#each(bytes, position, (handle, piece, at) => handle.write(piece, 0, piece.length, at));
+  }
+
+  async passOver(see: (piece: Uint8Array, position: number) => void, signal?: AbortSignal): Promise<void> {
+    const size = this.#files.reduce((sum, file) => sum + file.size, 0);
+    const buffer = new Uint8Array(Math.min(COPY_CHUNK, size));
+    for (let position = 0; position < size; position += buffer.length) {
+      throwIfAborted(signal);
+      const piece = buffer.subarray(0, Math.min(buffer.length, size - position));
+      await this.read(piece, position);
+      see(piece, position);
+    }
+  }
+
+  async close(): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    try {
+      await current?.handle.sync();
+    } finally {
+      await current?.handle.close();
+    }
+  }
+
+  async #each(
+    bytes: Uint8Array,
+    position: number,
+    move: (handle: FileHandle, piece: Uint8Array, at: number) => Promise<unknown>,
+  ): Promise<void> {
+    let start = 0;
+    for (const [index, { path, size }] of this.#files.entries()) {
+      const from = Math.max(position, start);
+      const to = Math.min(position + bytes.length, start + size);
+      if (from < to) {
+        if (this.#current?.index !== index) {
+          await this.close();
+          this.#current = { index, handle: await open(path, 'r+') };
+        }
+        await move(this.#current.handle, bytes.subarray(from - position, to - position), from - start);
+      }
+      start += size;
+    }
   }
 }
 

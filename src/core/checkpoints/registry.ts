@@ -8,6 +8,8 @@ import { positionOf } from './names.ts';
 import { trainingOrder, type Placed } from './order.ts';
 import { PARTIAL_SUFFIX } from './publish.ts';
 import { flaxMsgpack } from './flax/format.ts';
+import { kerasArchive, kerasHdf5 } from './hdf5/format.ts';
+import { npz } from './npz/format.ts';
 import { safetensorsDirectory } from './safetensors-directory/format.ts';
 import { safetensors } from './safetensors/format.ts';
 import { tfjsLayers } from './tfjs-layers/format.ts';
@@ -17,7 +19,9 @@ export const formats: readonly CheckpointFormat[] = [
   safetensorsDirectory,
   safetensors,
   flaxMsgpack,
- 
+  npz,
+  kerasHdf5,
+  kerasArchive,
   tfjsLayers,
 ];
 

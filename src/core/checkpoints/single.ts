@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 
 import { throwIfAborted } from '../errors.ts';
+import { bytesPerElement, elementCount } from './dtype.ts';
 import type { LayoutResult } from './flat.ts';
 import { positionOf } from './names.ts';
 import { EndOfFile, withPositioned, type PositionedFile } from './positioned.ts';
@@ -52,6 +53,10 @@ export async function readSingle(
     return unopenable(error, path);
   }
   const { tensors, positions, metadata, strides, checksums } = contents;
+  const overlap = overlapOf(tensors, positions);
+  if (overlap !== undefined) {
+    return { state: 'unreadable', reason: `${name} has tensors that overlap: ${overlap}.` };
+  }
   return {
     state: 'complete',
     layout: {
@@ -61,4 +66,21 @@ export async function readSingle(
       ...(checksums === undefined ? {} : { checksums }),
     },
   };
+}
+
+/** Two tensors that share bytes without being one: a copy could hold only one of the two results. */
+function overlapOf(
+  tensors: readonly TensorInfo[],
+  positions: ReadonlyMap<string, number>,
+): string | undefined {
+  const placed = tensors
+    .filter((tensor) => tensor.aliasOf === undefined)
+    .map(({ name, dtype, shape }) => {
+      const start = positions.get(name)!;
+      return { name, start, end: start + elementCount(shape)! * bytesPerElement(dtype) };
+    })
+    .filter(({ start, end }) => end > start)
+    .sort((a, b) => a.start - b.start);
+  const second = placed.findIndex((place, i) => i > 0 && placed[i - 1]!.end > place.start);
+  return second === -1 ? undefined : `${placed[second - 1]!.name} and ${placed[second]!.name}`;
 }

@@ -1,0 +1,229 @@
+/**
+ * The index of a zip archive by positioned reads, for archives whose entries are stored uncompressed and are to be
+ * read and patched in place. Checked through and through: every entry lies inside the file and on no other entry.
+ * https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+ */
+import type { FileHandle } from 'node:fs/promises';
+
+import type { Checksum } from './checksums.ts';
+
+export interface ZipEntry {
+  readonly name: string;
+  /** Position of the first byte of its data. */
+  readonly start: number;
+  /** Bytes, as stored and, being uncompressed, as they are. */
+  readonly size: number;
+  readonly checksum: Checksum;
+}
+
+/** Half a sentence that follows the file's name. */
+export class ZipError extends Error {}
+/** May become a whole archive when more bytes arrive. */
+export class ZipIncomplete extends ZipError {}
+
+const END_BYTES = 22;
+const LOCATOR_BYTES = 20;
+const END64_BYTES = 56;
+const CENTRAL_BYTES = 46;
+const LOCAL_BYTES = 30;
+const MAX_COMMENT = 0xffff;
+/** A million entries; a checkpoint has one per tensor. */
+const MAX_DIRECTORY_BYTES = 64 << 20;
+/** Local headers that are being read at the same time. */
+const PARALLEL = 32;
+
+const SIGNATURE = {
+  local: 0x04034b50,
+  central: 0x02014b50,
+  end: 0x06054b50,
+  end64: 0x06064b50,
+  locator: 0x07064b50,
+};
+const DESCRIPTOR = 0x08074b50;
+const UNSET = 0xffffffff;
+
+export const isZip = (head: Uint8Array): boolean =>
+  head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5 || head[2] === 6);
+
+/**
+ * @throws ZipIncomplete when the end of the archive is not there, ZipError when it breaks the rules or is compressed.
+ */
+export async function readZip(handle: FileHandle, fileSize: number): Promise<ZipEntry[]> {
+  const { at, size, count, end } = await findDirectory(handle, fileSize);
+  if (size > MAX_DIRECTORY_BYTES) throw new ZipError(`has a table of contents of ${size} bytes.`);
+  // Checked before anything is allocated on the word of the file.
+  if (at + size > end || count * CENTRAL_BYTES > size)
+    throw new ZipError('has a table of contents that lies outside it.');
+  const directory = await bytesAt(handle, at, size);
+  const entries: RawEntry[] = [];
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = parseCentral(directory, offset, at);
+    entries.push(entry);
+    offset = entry.next;
+  }
+  if (offset !== size) throw new ZipError('has bytes in its table of contents that belong to no entry.');
+  const names = new Set<string>();
+  for (const { name } of entries) {
+    if (names.has(name)) throw new ZipError(`has two entries ${name}.`);
+    names.add(name);
+  }
+  const located: (ZipEntry & { readonly local: number })[] = [];
+  for (let i = 0; i < entries.length; i += PARALLEL) {
+    const batch = entries.slice(i, i + PARALLEL);
+    located.push(...(await Promise.all(batch.map((entry) => locate(handle, entry, at)))));
+  }
+  requireApart(located);
+  return located;
+}
+
+interface Directory {
+  readonly at: number;
+  readonly size: number;
+  readonly count: number;
+  /** The table of contents must end before this. */
+  readonly end: number;
+}
+
+async function findDirectory(handle: FileHandle, fileSize: number): Promise<Directory> {
+  if (fileSize < END_BYTES) throw new ZipIncomplete('has no table of contents yet');
+  const length = Math.min(fileSize, END_BYTES + MAX_COMMENT);
+  const from = fileSize - length;
+  const tail = await bytesAt(handle, from, length);
+  for (let i = length - END_BYTES; i >= 0; i--) {
+    if (tail.readUInt32LE(i) !== SIGNATURE.end || i + END_BYTES + tail.readUInt16LE(i + 20) !== length)
+      continue;
+    const end = from + i;
+    const count = tail.readUInt16LE(i + 10);
+    const size = tail.readUInt32LE(i + 12);
+    const at = tail.readUInt32LE(i + 16);
+    const locator = end - LOCATOR_BYTES;
+    if (locator >= 0) {
+      const found = await bytesAt(handle, locator, LOCATOR_BYTES);
+      if (found.readUInt32LE(0) === SIGNATURE.locator)
+        return findDirectory64(handle, safe(found, 8), locator);
+    }
+    if (count === 0xffff || size === UNSET || at === UNSET)
+      throw new ZipError('has no 64-bit table of contents.');
+    return { at, size, count, end };
+  }
+  throw new ZipIncomplete('has no table of contents at its end');
+}
+
+async function findDirectory64(handle: FileHandle, position: number, end: number): Promise<Directory> {
+  if (position + END64_BYTES > end) throw new ZipError('has a table of contents that lies outside it.');
+  const record = await bytesAt(handle, position, END64_BYTES);
+  if (record.readUInt32LE(0) !== SIGNATURE.end64) throw new ZipError('has no 64-bit table of contents.');
+  return { count: safe(record, 32), size: safe(record, 40), at: safe(record, 48), end: position };
+}
+
+interface RawEntry {
+  readonly name: string;
+  readonly nameBytes: number;
+  readonly flags: number;
+  readonly size: number;
+  readonly crc: number;
+  readonly local: number;
+  readonly next: number;
+  readonly crcAt: number;
+}
+
+function parseCentral(directory: Buffer, offset: number, at: number): RawEntry {
+  if (offset + CENTRAL_BYTES > directory.length || directory.readUInt32LE(offset) !== SIGNATURE.central) {
+    throw new ZipError('has a table of contents that is none.');
+  }
+  const flags = directory.readUInt16LE(offset + 8);
+  const method = directory.readUInt16LE(offset + 10);
+  const crc = directory.readUInt32LE(offset + 16);
+  let stored = directory.readUInt32LE(offset + 20);
+  let size = directory.readUInt32LE(offset + 24);
+  const nameBytes = directory.readUInt16LE(offset + 28);
+  const extraBytes = directory.readUInt16LE(offset + 30);
+  const commentBytes = directory.readUInt16LE(offset + 32);
+  let local = directory.readUInt32LE(offset + 42);
+  const nameAt = offset + CENTRAL_BYTES;
+  const next = nameAt + nameBytes + extraBytes + commentBytes;
+  if (next > directory.length) throw new ZipError('has a table of contents that is none.');
+  const name = directory.toString('utf8', nameAt, nameAt + nameBytes);
+  const extra = directory.subarray(nameAt + nameBytes, nameAt + nameBytes + extraBytes);
+  for (let i = 0; i + 4 <= extra.length;) {
+    const length = extra.readUInt16LE(i + 2);
+    if (extra.readUInt16LE(i) === 1) {
+      let field = i + 4;
+      const take = (): number => {
+        if (field + 8 > Math.min(extra.length, i + 4 + length))
+          throw new ZipError(`gives ${name} no 64-bit size.`);
+        field += 8;
+        return safe(extra, field - 8);
+      };
+      if (size === UNSET) size = take();
+      if (stored === UNSET) stored = take();
+      if (local === UNSET) local = take();
+      break;
+    }
+    i += 4 + length;
+  }
+  if ((flags & 1) !== 0) throw new ZipError(`is encrypted (${name}); save it without a password.`);
+  if (method !== 0 || stored !== size) {
+    throw new ZipError(
+      `is compressed (${name}), which its framework does not do; unpack it and save it again.`,
+    );
+  }
+  return { name, nameBytes, flags, size, crc, local, next, crcAt: at + offset + 16 };
+}
+
+/** Where the data is stands in the local header only, which may be longer than the one in the table of contents. */
+async function locate(
+  handle: FileHandle,
+  entry: RawEntry,
+  directoryAt: number,
+): Promise<ZipEntry & { readonly local: number }> {
+  const { name, local, size, crc } = entry;
+  const outside = new ZipError(`places ${name} outside its data.`);
+  if (local + LOCAL_BYTES > directoryAt) throw outside;
+  const header = await bytesAt(handle, local, LOCAL_BYTES);
+  if (header.readUInt32LE(0) !== SIGNATURE.local || header.readUInt16LE(26) !== entry.nameBytes)
+    throw outside;
+  if (header.readUInt16LE(8) !== 0)
+    throw new ZipError(`calls ${name} compressed in one place and not in another.`);
+  const start = local + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
+  const end = start + size;
+  if (end > directoryAt) throw outside;
+  const storedAt = [entry.crcAt];
+  if ((entry.flags & 8) === 0) storedAt.push(local + 14);
+  else if (end + 8 <= directoryAt) {
+    const descriptor = await bytesAt(handle, end, 8);
+    // The signature before the checksum is optional.
+    if (descriptor.readUInt32LE(0) === DESCRIPTOR) storedAt.push(end + 4);
+    else if (descriptor.readUInt32LE(0) === crc) storedAt.push(end);
+  }
+  return { name, start, size, local, checksum: { what: name, start, end, value: crc, storedAt } };
+}
+
+function requireApart(entries: readonly (ZipEntry & { readonly local: number })[]): void {
+  const sorted = entries.toSorted((a, b) => a.local - b.local);
+  for (const [i, entry] of sorted.entries()) {
+    const before = sorted[i - 1];
+    if (before !== undefined && before.start + before.size > entry.local) {
+      throw new ZipError(`has entries that overlap: ${before.name} and ${entry.name}.`);
+    }
+  }
+}
+
+function safe(bytes: Buffer, at: number): number {
+  const value = bytes.readBigUInt64LE(at);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new ZipError('has a table of contents that lies outside it.');
+  return Number(value);
+}
+
+export async function bytesAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, position + done);
+    if (bytesRead === 0) throw new ZipIncomplete('has become shorter');
+    done += bytesRead;
+  }
+  return bytes;
+}

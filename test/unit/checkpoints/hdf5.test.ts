@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { formatById, inspectPath, requireComplete } from '../../../src/core/checkpoints/registry.ts';
+import { FIXTURES, temporaryDirectory, twaError } from './help.ts';
+import { describeReal } from './real.ts';
+
+for (const precision of ['keras', 'keras-bfloat16', 'keras-float16']) {
+  describeReal({ folder: `${precision}/weights`, format: 'keras-hdf5', modules: ['keras', 'tensorflow'] });
+  describeReal({ folder: `${precision}/zip`, format: 'keras', modules: ['keras', 'tensorflow'] });
+}
+describeReal({ folder: 'keras/legacy', format: 'keras-hdf5', modules: ['keras', 'tensorflow'] });
+describeReal({ folder: 'hdf5', format: 'keras-hdf5', modules: ['h5py'] });
+
+const directory = await temporaryDirectory();
+
+test("an average keeps the extension that Keras wants, and the optimizer's variables are no weights", async () => {
+  const header = await requireComplete(join(FIXTURES, 'keras/weights/epoch-2.weights.h5'));
+  assert.equal(formatById('keras-hdf5').outputName('uniform-1', header), 'uniform-1.weights.h5');
+  assert.equal(header.epoch, 2);
+  assert.ok(!header.tensors.some(({ name }) => name.startsWith('optimizer')));
+  const legacy = await requireComplete(join(FIXTURES, 'keras/legacy/epoch-2.h5'));
+  assert.equal(formatById('keras-hdf5').outputName('uniform-1', legacy), 'uniform-1.h5');
+});
+
+test('compressed datasets are refused, with the way out', async () => {
+  const inspection = await inspectPath(join(FIXTURES, 'keras/compressed.h5'));
+  assert.ok(inspection.state === 'unreadable');
+  assert.match(inspection.reason, /model_weights\/w in chunks .* save it again without/);
+});
+
+test('a flipped bit in an archive is found by its checksum', async () => {
+  const path = join(directory, 'flipped.keras');
+  const bytes = await readFile(join(FIXTURES, 'keras/zip/epoch-3.keras'));
+  const { last } = JSON.parse(await readFile(join(FIXTURES, 'keras/zip/expected.json'), 'utf8')) as {
+    last: Record<string, { hex: string }>;
+  };
+  // The last checkpoint's first kernel is found by its values.
+  const kernel = Buffer.from(last['layers/dense/vars/0']!.hex, 'hex');
+  bytes[bytes.indexOf(kernel)]! ^= 1;
+  await writeFile(path, bytes);
+  const reader = await formatById('keras').open(await requireComplete(path), { hash: true });
+  await assert.rejects(reader.sha256(), twaError('bad-checkpoint', /do not match their checksum/));
+  await reader.close();
+});
+
+test('something else under this name', async () => {
+  const path = join(directory, 'text.h5');
+  await writeFile(path, 'x'.repeat(100));
+  const inspection = await inspectPath(path);
+  assert.ok(inspection.state === 'unreadable');
+  assert.match(inspection.reason, /not an HDF5 file/);
+});
+
+test('2000 mutations of the header end in an answer or a sentence, quickly', async () => {
+  const path = join(directory, 'mutated.h5');
+  const original = await readFile(join(FIXTURES, 'keras/legacy/epoch-1.h5'));
+  let seed = 7;
+  const next = (below: number): number => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 1) % below;
+  for (let i = 0; i < 2000; i++) {
+    const bytes = Buffer.from(original);
+    for (let k = 0; k < 3; k++) bytes[next(10_000)] = next(3) === 0 ? 255 : next(256);
+    await writeFile(path, bytes);
+    const started = performance.now();
+    const inspection = await inspectPath(path);
+    assert.ok(['complete', 'incomplete', 'unreadable'].includes(inspection.state));
+    assert.ok(performance.now() - started < 1000, `mutation ${i}`);
+  }
+});
