@@ -2,28 +2,34 @@
  * How fast checkpoints are merged, against plain reads of the same bytes in the same run.
  *
  *     node bench/merge.ts [--files 5] [--megabytes 200] [--dtype F32|BF16|F16|F64] [--runs 3] [--directory /tmp]
+ *         [--python python3]
  *
  * Makes that many safetensors files, merges them uniformly, and prints MB/s of source bytes, the ratio to positioned
  * reads into one reused buffer, the parts (hashing, mixing) alone, and peak RSS. Files come from the page cache unless
- * they are larger than memory: the ratio then shows the cost of everything but the disk. Medians of the runs.
+ * they are larger than memory: the ratio then shows the cost of everything but the disk. Medians of the runs. Where
+ * that Python has torch and safetensors, what people use today (`peers.py`) averages the same files in the same runs;
+ * it neither hashes its sources nor makes sure that the result is on the disk, as a merge does.
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 
 import {
-  addScaled,
   bytesPerElement,
   encodeFromFloat64,
   isDType,
   isFloat,
+  largestOf,
 } from '../src/core/checkpoints/dtype.ts';
 import { mergeCheckpoints } from '../src/core/checkpoints/merge.ts';
 import { partialPathFor } from '../src/core/checkpoints/publish.ts';
 import { requireComplete } from '../src/core/checkpoints/registry.ts';
 import type { FloatDType } from '../src/core/checkpoints/types.ts';
+import { sharedMemory } from '../src/core/kernels/assembler.ts';
+import { isMixDType, mixLoops, TABLE_ENTRY } from '../src/core/kernels/mix.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -32,6 +38,7 @@ const { values: options } = parseArgs({
     dtype: { type: 'string', default: 'F32' },
     runs: { type: 'string', default: '3' },
     directory: { type: 'string', default: tmpdir() },
+    python: { type: 'string', default: 'python3' },
   },
 });
 const files = Number(options.files);
@@ -43,6 +50,8 @@ if (!(files >= 1) || !(megabytes >= 1) || !(runs >= 1)) {
 }
 
 const CHUNK = 4 << 20;
+const PEERS = ['timm', 'mean'] as const;
+type Peer = (typeof PEERS)[number];
 const directory = await mkdtemp(join(options.directory, 'twa-bench-'));
 try {
   const paths: string[] = [];
@@ -56,23 +65,40 @@ try {
   const rssBefore = peakRss();
   const reading: Times[] = [];
   const merging: Times[] = [];
+  const peers = new Map<Peer, PeerTimes[]>((await hasTorch()) ? PEERS.map((peer) => [peer, []]) : []);
   for (let run = 0; run < runs; run++) {
     reading.push(await timed(() => readAll(paths)));
     const output = join(directory, `mix-${run}.safetensors`);
     merging.push(await timed(() => merge(paths, output)));
     await rm(output);
+    for (const [peer, times] of peers) {
+      times.push(await runPeer(peer, paths, output));
+      await rm(output);
+    }
   }
   const read = medians(reading);
   const merged = medians(merging);
+  const rss = peakRss();
   const show = ({ wall, cpu }: Times): string =>
     `${(sourceBytes / 1e6 / wall).toFixed(0)} MB/s (${wall.toFixed(2)} s, ${cpu.toFixed(2)} s of CPU)`;
-  const rss = peakRss();
-  console.log(`${files} x ${megabytes} MB of ${dtype}, medians of ${runs}`);
+  console.log(
+    `${files} x ${megabytes} MB of ${dtype}, medians of ${runs}; ${availableParallelism()} processors, load ${loadavg()[0]!.toFixed(1)}`,
+  );
   console.log(`plain reads  ${show(read)}`);
   console.log(`merge        ${show(merged)}`);
   console.log(
     `ratio        ${(merged.wall / read.wall).toFixed(2)} in time, ${(merged.cpu / read.cpu).toFixed(2)} in CPU`,
   );
+  if (peers.size === 0)
+    console.log(`${options.python} has no torch and safetensors: no peers to compare with`);
+  for (const [peer, times] of peers) {
+    const theirs = medians(times);
+    const most = Math.max(...times.map((time) => time.rss));
+    console.log(
+      `${`torch, ${peer}`.padEnd(12)} ${show(theirs)}, peak RSS ${most.toFixed(0)} MB; the merge is ` +
+        `${(theirs.wall / merged.wall).toFixed(1)} times as fast (${(theirs.cpu / merged.cpu).toFixed(1)} in CPU)`,
+    );
+  }
   console.log(`CPU alone    SHA-256 ${hashRate().toFixed(0)} MB/s, mixing ${mixRate().toFixed(0)} MB/s`);
   console.log(
     `peak RSS     ${rss.toFixed(0)} MB, of which ${rssBefore.toFixed(0)} MB before the first merge`,
@@ -105,7 +131,9 @@ async function makeFile(path: string): Promise<void> {
     const begin = t * elements * size;
     entries[`layer.${t}`] = { dtype, shape: [elements], data_offsets: [begin, begin + elements * size] };
   }
-  const json = Buffer.from(JSON.stringify(entries));
+  const text = JSON.stringify(entries);
+  // Spaces, so that the data is aligned as the reference implementation wants it.
+  const json = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(json.length));
   const sample = sampleBytes();
@@ -139,16 +167,44 @@ async function merge(paths: readonly string[], output: string): Promise<void> {
   await mergeCheckpoints({ headers, coefficients, output, partial: partialPathFor(output) });
 }
 
+async function hasTorch(): Promise<boolean> {
+  try {
+    await promisify(execFile)(options.python, ['-c', 'import torch, safetensors.torch']);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** In a process of its own, so that its memory is its own. */
+async function runPeer(peer: Peer, paths: readonly string[], output: string): Promise<PeerTimes> {
+  const script = join(import.meta.dirname, 'peers.py');
+  const { stdout } = await promisify(execFile)(options.python, [script, peer, output, ...paths]);
+  return JSON.parse(stdout) as PeerTimes;
+}
+
 function hashRate(): number {
   const bytes = sampleBytes();
   const hash = createHash('sha256');
   return cpuRate(bytes.length, () => hash.update(bytes));
 }
 
+/** The loop alone, over chunks as a merge has them. */
 function mixRate(): number {
-  const bytes = sampleBytes();
-  const sum = new Float64Array(bytes.length / bytesPerElement(dtype));
-  return cpuRate(bytes.length, () => addScaled(sum, bytes, dtype, 0.1));
+  if (!isMixDType(dtype)) return NaN;
+  const chunk = 1 << 20;
+  const memory = sharedMemory((files + 2) * chunk);
+  const table = new DataView(memory.buffer);
+  for (let i = 0; i < files; i++) {
+    new Uint8Array(memory.buffer, (i + 1) * chunk, chunk).set(sampleBytes().subarray(0, chunk));
+    table.setFloat64(i * TABLE_ENTRY, 1 / files, true);
+    table.setUint32(i * TABLE_ENTRY + 8, (i + 1) * chunk, true);
+  }
+  const loop = mixLoops(memory)[dtype];
+  const work = () => loop(0, files * TABLE_ENTRY, chunk, (files + 1) * chunk, largestOf(dtype));
+  // V8 needs some calls to compile it well.
+  cpuRate(files * chunk, work);
+  return cpuRate(files * chunk, work);
 }
 
 /** MB per second of processor time: on a busy machine the clock tells little about a loop. */
@@ -169,6 +225,11 @@ function peakRss(): number {
 interface Times {
   readonly wall: number;
   readonly cpu: number;
+}
+
+interface PeerTimes extends Times {
+  /** MB, at its peak. */
+  readonly rss: number;
 }
 
 async function timed(work: () => Promise<void>): Promise<Times> {
