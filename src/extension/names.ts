@@ -40,8 +40,21 @@ export const TENSOR_EDITORS = { default: 'twa.tensors', option: 'twa.tensors.opt
  * list of Python paths, `.bin` anything.
  */
 export const TENSOR_FILES: { readonly [Priority in keyof typeof TENSOR_EDITORS]: readonly string[] } = {
-  default: ['*.safetensors'],
-  option: ['*.safetensors.index.json', '*.msgpack', 'model.json'],
+  default: ['*.safetensors', '*.keras'],
+  option: [
+    '*.safetensors.index.json',
+    '*.pt',
+    '*.pth',
+    '*.ckpt',
+    '*.pt.tar',
+    '*.pth.tar',
+    '*.bin',
+    '*.h5',
+    '*.hdf5',
+    '*.npz',
+    '*.msgpack',
+    'model.json',
+  ],
 };
 
 export const RUNS_VIEW = 'twa.runs';

@@ -131,7 +131,7 @@ test('what needs trust is hidden without it everywhere', () => {
   }
 });
 
-test('the editors of tensors open the files of the one list, all of them checkpoints', () => {
+test('the editors of tensors open the files of the one list', () => {
   for (const priority of ['default', 'option'] as const) {
     const editor = contributes.customEditors.find(({ viewType }) => viewType === TENSOR_EDITORS[priority]);
     assert.equal(editor?.priority, priority);
@@ -139,16 +139,36 @@ test('the editors of tensors open the files of the one list, all of them checkpo
       editor.selector.map(({ filenamePattern }) => filenamePattern),
       TENSOR_FILES[priority],
     );
-    for (const pattern of TENSOR_FILES[priority]) {
-      const file = `/run/${pattern.replace('*', 'model')}`;
-      assert.ok(candidateFor(file) !== undefined, `${pattern} is a checkpoint`);
-      // The Explorer's menu offers what the editors open.
-      for (const command of ['twa.openTensors', 'twa.compareTensors']) {
-        const when = contributes.menus['explorer/context'].find((entry) => entry.command === command)?.when;
-        const [, names] = /^resourceFilename =~ \/(.+)\/$/.exec(when ?? '') ?? [];
-        assert.match(path.basename(file), new RegExp(names ?? 'no clause'), `${command} is offered for it`);
-      }
+  }
+});
+
+// Names that training programs give. Whatever of them is a checkpoint here must open as one.
+for (const name of [
+  ...['model.safetensors', 'model-00001-of-00002.safetensors', 'model.safetensors.index.json'],
+  ...['last.pt', 'model.pth', 'epoch=3.ckpt', 'last.pth.tar', 'pytorch_model.bin'],
+  ...['model.keras', 'epoch-1.weights.h5', 'model.hdf5', 'weights.npz', 'flax_model.msgpack', 'model.json'],
+]) {
+  test(`${name}, if it is a checkpoint, opens in an editor and from the Explorer's menu`, () => {
+    if (candidateFor(`/run/${name}`) === undefined) return;
+    const opens = Object.values(TENSOR_FILES)
+      .flat()
+      .some((pattern) => path.matchesGlob(name, pattern));
+    assert.ok(opens, 'an editor');
+    for (const command of ['twa.openTensors', 'twa.compareTensors']) {
+      const when = contributes.menus['explorer/context'].find((entry) => entry.command === command)?.when;
+      const [, names] = /^resourceFilename =~ \/(.+)\/$/.exec(when ?? '') ?? [];
+      assert.match(name, new RegExp(names ?? 'no clause'), command);
     }
+  });
+}
+
+test('a file that is something else is not offered as a checkpoint', () => {
+  const clauses = contributes.menus['explorer/context'].filter(
+    ({ command }) => command === 'twa.openTensors',
+  );
+  const [, names] = /\/(.+)\/$/.exec(clauses[0]?.when ?? '') ?? [];
+  for (const name of ['firmware.bin', 'package.json', 'my-model.json', 'script.py', 'notes.ptx']) {
+    assert.doesNotMatch(name, new RegExp(names!));
   }
 });
 
