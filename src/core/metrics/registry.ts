@@ -8,6 +8,7 @@ import { scanFolder } from '../runs/scan.ts';
 import { csvFormat } from './csv.ts';
 import { dvcLiveFormat } from './dvclive.ts';
 import { jsonlFormat } from './jsonl.ts';
+import { mlflowDatabaseFormat } from './mlflow/database.ts';
 import { mlflowFilesFormat } from './mlflow/files.ts';
 import { joinResumed } from './resumed.ts';
 import type { PartOfLog } from './resumed.ts';
@@ -20,6 +21,7 @@ import { wandbFormat } from './wandb/format.ts';
 export const metricsFormats: readonly MetricsFormat[] = [
   dvcLiveFormat,
   mlflowFilesFormat,
+  mlflowDatabaseFormat,
   csvFormat,
   jsonlFormat,
   trainerStateFormat,

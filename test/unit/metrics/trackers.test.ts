@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { candidateMetrics, readSeries } from '../../../src/core/metrics/registry.ts';
 import { pointsOf, temporaryDirectory } from './helpers.ts';
@@ -65,4 +66,52 @@ test("MLflow's files: time, value and step, by the name of the metric", async (t
   assert.match(last.warnings[0]!, /line 5: the line is no `time value step`/);
   assert.equal(candidateMetrics(join(run, 'params', 'lr')), undefined);
   assert.equal(candidateMetrics(join(run, 'meta.yaml')), undefined);
+});
+
+test("MLflow's database: the rows of all runs, only the new ones each time", async (t) => {
+  const path = join(await temporaryDirectory(t), 'mlflow.db');
+  const database = new DatabaseSync(path);
+  t.after(() => database.close());
+  // The columns of mlflow/store/tracking/dbmodels/models.py that matter here.
+  database.exec(`
+    CREATE TABLE runs (run_uuid VARCHAR(32) PRIMARY KEY, name VARCHAR(250), lifecycle_stage VARCHAR(20));
+    CREATE TABLE metrics (key VARCHAR(250) NOT NULL, value DOUBLE NOT NULL, timestamp BIGINT NOT NULL,
+      run_uuid VARCHAR(32) NOT NULL, step BIGINT DEFAULT 0 NOT NULL, is_nan BOOLEAN DEFAULT 0 NOT NULL,
+      PRIMARY KEY (key, timestamp, step, run_uuid, value, is_nan));
+    INSERT INTO runs VALUES ('a1', 'calm-owl-1', 'active'), ('b2', '', 'active'), ('c3', 'gone', 'deleted');
+    INSERT INTO metrics VALUES ('loss', 0.5, 1700000000000, 'a1', 0, 0), ('loss', 0, 1700000001000, 'a1', 1, 1),
+      ('val/acc', 1.7976931348623157e308, 1700000000000, 'b2', 0, 0), ('loss', 9, 1700000000000, 'c3', 0, 0);
+  `);
+  const format = candidateMetrics(path)!;
+  assert.equal(format.id, 'mlflow-db');
+  const tail = format.open(path);
+  const first = await tail.poll();
+  assert.deepEqual(first.warnings, []);
+  assert.deepEqual(pointsOf(first), {
+    'calm-owl-1/loss': [
+      [0, 0.5],
+      [1, NaN],
+    ],
+    'b2/val/acc': [[0, Infinity]],
+  });
+  assert.deepEqual(first.points[0]!.wallTimes, [1_700_000_000_000, 1_700_000_001_000]);
+  assert.deepEqual(await tail.poll(), { reset: false, points: [], warnings: [] });
+  database.exec("INSERT INTO metrics VALUES ('loss', 0.25, 1700000002000, 'a1', 2, 0)");
+  const second = await tail.poll();
+  assert.equal(second.reset, false);
+  assert.deepEqual(pointsOf(second), { 'calm-owl-1/loss': [[2, 0.25]] });
+  database.exec("DELETE FROM metrics WHERE run_uuid = 'a1'");
+  const third = await tail.poll();
+  assert.equal(third.reset, true);
+  assert.deepEqual(Object.keys(pointsOf(third)), ['b2/val/acc']);
+});
+
+test('what is only called mlflow.db is told', async (t) => {
+  const path = await write(
+    join(await temporaryDirectory(t), 'mlflow.db'),
+    'no database at all, but long enough',
+  );
+  const update = await candidateMetrics(path)!.open(path).poll();
+  assert.deepEqual(update.points, []);
+  assert.match(update.warnings[0]!, /could not be read as MLflow's database/);
 });
