@@ -10,6 +10,7 @@ import { PARTIAL_SUFFIX } from './publish.ts';
 import { flaxMsgpack } from './flax/format.ts';
 import { kerasArchive, kerasHdf5 } from './hdf5/format.ts';
 import { npz } from './npz/format.ts';
+import { orbax } from './orbax/format.ts';
 import { safetensorsDirectory } from './safetensors-directory/format.ts';
 import { safetensors } from './safetensors/format.ts';
 import { tfjsLayers } from './tfjs-layers/format.ts';
@@ -22,6 +23,7 @@ export const formats: readonly CheckpointFormat[] = [
   npz,
   kerasHdf5,
   kerasArchive,
+  orbax,
   tfjsLayers,
 ];
 
