@@ -13,8 +13,8 @@ import { parseArgs } from 'node:util';
 import { selectBackend } from '../src/compute/backends/select.ts';
 import { TaskEngine } from '../src/compute/objective/engine.ts';
 import { TfjsObjective } from '../src/compute/objective/objective.ts';
-import { rowLoops } from '../src/compute/objective/rows.ts';
 import type { RowLoops } from '../src/compute/objective/rows.ts';
+import { allocateRows, simdRowLoops } from '../src/compute/objective/simd-rows.ts';
 import { centre, CheckpointStack } from '../src/compute/objective/stack.ts';
 import type { BackendChoice } from '../src/compute/protocol.ts';
 import { tf } from '../src/compute/tf.ts';
@@ -106,17 +106,17 @@ async function open(task: TaskFile) {
   const engine = await TaskEngine.open(task, header, { fitData: 'validation', seed: 1 });
   const inLoops = { milliseconds: 0 };
   const timedLoops: RowLoops = {
-    ...rowLoops,
-    combine: (...args) => addTime(inLoops, () => rowLoops.combine(...args)),
-    project: (...args) => addTime(inLoops, () => rowLoops.project(...args)),
+    ...simdRowLoops,
+    combine: (...args) => addTime(inLoops, () => simdRowLoops.combine(...args)),
+    project: (...args) => addTime(inLoops, () => simdRowLoops.project(...args)),
   };
   const stack = new CheckpointStack(
     Array.from({ length: n }, (_, i) => `checkpoint ${i}`),
     tensors.map(({ name, shape, values }) => {
-      const rows = Array.from({ length: n }, () =>
-        values.map((value) => value + 0.01 * (Math.random() - 0.5)),
-      );
-      return { name, shape, mean: centre(rows), rows };
+      const { mean, rows } = allocateRows(n, [values.length])[0]!;
+      for (const row of rows) row.set(values.map((value) => value + 0.01 * (Math.random() - 0.5)));
+      mean.set(centre(rows));
+      return { name, shape, mean, rows };
     }),
     timedLoops,
   );

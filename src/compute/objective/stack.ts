@@ -8,8 +8,8 @@ import { formatById } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
 import type { CentredGram } from '../../core/averaging/types.ts';
 import { throwIfAborted, TwaError } from '../../core/errors.ts';
-import { rowLoops } from './rows.ts';
 import type { RowLoops, RowTensor } from './rows.ts';
+import { allocateRows, simdRowLoops } from './simd-rows.ts';
 
 export interface StackTensor extends RowTensor {
   readonly name: string;
@@ -27,7 +27,11 @@ export class CheckpointStack {
   readonly #tensors: ReadonlyMap<string, StackTensor>;
   readonly #loops: RowLoops;
 
-  constructor(checkpoints: readonly string[], tensors: readonly StackTensor[], loops: RowLoops = rowLoops) {
+  constructor(
+    checkpoints: readonly string[],
+    tensors: readonly StackTensor[],
+    loops: RowLoops = simdRowLoops,
+  ) {
     this.checkpoints = checkpoints;
     this.#tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     this.#loops = loops;
@@ -104,12 +108,7 @@ export async function loadStack(
   const tensors = names.map((name) => headers[0]!.tensors.find((tensor) => tensor.name === name)!);
   requireMemory(headers.length, tensors);
   const n = headers.length;
-  const rows = tensors.map((tensor) => {
-    // Side by side, so that a tensor's rows are one [n, size] block.
-    const size = elements(tensor);
-    const block = new Float32Array(n * size);
-    return Array.from({ length: n }, (_, i) => block.subarray(i * size, (i + 1) * size));
-  });
+  const rows = allocateRows(n, tensors.map(elements));
   for (const [i, header] of headers.entries()) {
     throwIfAborted(signal);
     onProgress?.(i / n, `checkpoint ${i + 1} of ${n}`);
@@ -120,7 +119,7 @@ export async function loadStack(
         const tensor = header.tensors.find((candidate) => candidate.name === name)!;
         const values = await readParameter(reader, tensor);
         requireFinite(values, tensor, header);
-        rows[t]![i]!.set(values);
+        rows[t]!.rows[i]!.set(values);
       }
     } finally {
       await reader.close();
@@ -128,12 +127,11 @@ export async function loadStack(
   }
   return new CheckpointStack(
     headers.map((header) => header.path),
-    tensors.map((tensor, t) => ({
-      name: tensor.name,
-      shape: tensor.shape,
-      mean: centre(rows[t]!),
-      rows: rows[t]!,
-    })),
+    tensors.map(({ name, shape }, t) => {
+      const { mean, rows: centred } = rows[t]!;
+      mean.set(centre(centred));
+      return { name, shape, mean, rows: centred };
+    }),
   );
 }
 

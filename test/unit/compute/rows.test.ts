@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { requireComplete } from '../../../src/core/checkpoints/registry.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { rowLoops } from '../../../src/compute/objective/rows.ts';
+import { allocateRows, simdRowLoops } from '../../../src/compute/objective/simd-rows.ts';
 import { centre, CheckpointStack, loadStack } from '../../../src/compute/objective/stack.ts';
 import { noise, temporaryDirectory, writeSafetensors } from './files.ts';
 import { relativeError } from './helpers.ts';
@@ -43,6 +44,37 @@ for (const length of [1, 2047, 2048, 5001]) {
           assert.ok(Math.abs(products[i * (n + 1) + h]! - dot(vectors[i]!, vectors[h]!)) < 1e-12 * length);
         }
       }
+    });
+  }
+}
+
+/** Lengths around the SIMD loops' steps of 8 and block of 8192. */
+for (const length of [1, 7, 8, 15, 8191, 8192, 8193, 20001]) {
+  for (const n of [1, 2, 5, 20]) {
+    test(`SIMD: combine and project of ${n} rows of ${length} are those of the plain loops`, () => {
+      // Between two others, so that what runs over would show.
+      const [before, tensor, after] = allocateRows(n, [33, length, 33]);
+      for (const { mean, rows } of [before!, after!]) for (const values of [mean, ...rows]) values.fill(1e30);
+      tensor!.rows.forEach((row, i) => row.set(noise(length, i + 1)));
+      tensor!.mean.set(centre(tensor!.rows));
+      const plain = { mean: tensor!.mean.slice(), rows: tensor!.rows.map((row) => row.slice()) };
+      const a = Float64Array.from(noise(n, 50));
+      const g = noise(length, 60);
+
+      const [mixed, expected] = [new Float32Array(length), new Float32Array(length)];
+      simdRowLoops.combine(tensor!, a, mixed);
+      rowLoops.combine(plain, a, expected);
+      // Sums of n + 1 products in float64 in another order, then one rounding to float32: a tie may fall either way,
+      // one step of 2^-24 of numbers up to n.
+      mixed.forEach((value, k) => assert.ok(Math.abs(value - expected[k]!) <= 2 ** -23 * n, `element ${k}`));
+
+      const [projected, wanted] = [new Float64Array(n).fill(0.5), new Float64Array(n).fill(0.5)];
+      simdRowLoops.project(tensor!, g, projected);
+      rowLoops.project(plain, g, wanted);
+      // The same products of numbers up to 2, summed in float64 in another order.
+      projected.forEach((value, i) =>
+        assert.ok(Math.abs(value - wanted[i]!) <= 4e-16 * length * 4, `row ${i}`),
+      );
     });
   }
 }
