@@ -208,6 +208,7 @@ export class TensorsPage {
   #fill(
     ...[top, metadata, table]: readonly [HTMLElement, HTMLElement | undefined, { element: HTMLElement }]
   ): void {
+    const { activeElement } = document;
     this.#root.replaceChildren(
       top,
       ...(metadata === undefined ? [] : [metadata]),
@@ -216,6 +217,8 @@ export class TensorsPage {
       this.#nothing,
     );
     this.#refresh();
+    // Somebody may be typing a filter while the numbers arrive.
+    if (activeElement instanceof HTMLElement && this.#root.contains(activeElement)) activeElement.focus();
   }
 
   readonly #nothing = h('p', { class: 'nothing muted', role: 'status', hidden: true });

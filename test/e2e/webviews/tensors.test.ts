@@ -175,9 +175,13 @@ describe('tensors page', () => {
       await view.page.locator('.structure').innerText(),
       /^3 tensors exist on one side only, or differ in shape or type$/,
     );
+    await view.page.getByRole('searchbox').focus();
     const { changes } = sampleComparison();
     await view.post({ kind: 'changes', changes: changes! });
     await view.post({ kind: 'ended' });
+    await view.page.keyboard.type('blocks.');
+    assert.equal(await view.page.getByRole('searchbox').inputValue(), 'blocks.', 'typing goes on');
+    await filter('');
     assert.match(await rows().nth(0).innerText(), /\[50257, 768\] → \[50304, 768\]/);
     assert.equal((await names())[3], 'blocks.1.attn.k.weight');
     assert.equal(await shown(), '125 of 125 tensors shown');
