@@ -2,13 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { run } from '../processes.mjs';
 import { root } from '../tools.mjs';
+import { buildExtension } from './build.mjs';
 import { readSummary } from './summary.mjs';
 
 /** Mocha inside a real extension host, over the extension as it is built. */
 export async function hostLevel({ environment, temporary, output }) {
-  const build = await run('node', ['scripts/build.mjs'], { cwd: root, env: environment, quiet: true });
-  if (build.code !== 0) throw new Error(`The extension could not be built.\n${build.output}`);
-
+  await buildExtension(environment);
   const file = path.join(temporary, 'host.json');
   const ended = await run('node', ['test/host/run.ts'], {
     cwd: root,

@@ -11,7 +11,7 @@ import { readSummary } from './summary.mjs';
  * @param {string} options.temporary A folder for the results.
  * @param {number} options.testTimeout Milliseconds that one test, and one file, may take.
  * @param {number} options.timeout Milliseconds for all.
- * @param {number} [options.concurrency] Files at once.
+ * @param {number} options.concurrency Files at once.
  */
 export async function nodeTests({ pattern, environment, temporary, testTimeout, timeout, concurrency }) {
   const file = path.join(temporary, 'node-test.json');
@@ -21,7 +21,7 @@ export async function nodeTests({ pattern, environment, temporary, testTimeout, 
       '--test',
       `--test-reporter=${path.join(root, 'scripts', 'test-reporter.mjs')}`,
       `--test-timeout=${testTimeout}`,
-      ...(concurrency === undefined ? [] : [`--test-concurrency=${concurrency}`]),
+      `--test-concurrency=${concurrency}`,
       pattern,
     ],
     { cwd: root, env: { ...environment, TWA_TEST_SUMMARY: file }, quiet: true, timeout },

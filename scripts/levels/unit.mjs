@@ -1,12 +1,16 @@
+import { availableParallelism } from 'node:os';
+import { buildExtension } from './build.mjs';
 import { nodeTests } from './node-test.mjs';
 
-/** The pure core and everything else that needs no editor. */
-export function unitLevel({ environment, temporary }) {
+/** The pure core and everything else that needs no editor. The command and the compute process are tested as built. */
+export async function unitLevel({ environment, temporary }) {
+  await buildExtension(environment);
   return nodeTests({
     pattern: 'test/unit/**/*.test.ts',
     environment,
     temporary,
     testTimeout: 120_000,
     timeout: 600_000,
+    concurrency: availableParallelism(),
   });
 }
