@@ -14,6 +14,7 @@ import { orbax } from './orbax/format.ts';
 import { safetensorsDirectory } from './safetensors-directory/format.ts';
 import { safetensors } from './safetensors/format.ts';
 import { tfjsLayers } from './tfjs-layers/format.ts';
+import { torch } from './torch/format.ts';
 import type { CheckpointFormat, CheckpointHeader, Inspection } from './types.ts';
 
 export const formats: readonly CheckpointFormat[] = [
@@ -25,6 +26,7 @@ export const formats: readonly CheckpointFormat[] = [
   kerasArchive,
   orbax,
   tfjsLayers,
+  torch,
 ];
 
 /** Averages go there; they are no checkpoints of the training. */
