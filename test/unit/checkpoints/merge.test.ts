@@ -520,6 +520,48 @@ describe('numbers that are none', () => {
   });
 });
 
+describe('files so large that other threads hash them', () => {
+  const sources: string[] = [];
+  before(async () => {
+    const directory = await fresh();
+    for (const k of [1, 2, 3]) {
+      const path = join(directory, `epoch-${k}.safetensors`);
+      await writeFloats(path, { w: new Float32Array(5_000_000).map((_, i) => (i % 1000) * k), b: [k] });
+      sources.push(path);
+    }
+  });
+
+  test('the mix and all digests are right', async () => {
+    const output = join(await fresh(), 'mix.safetensors');
+    const result = await merge(await headersOf(sources), output, { coefficients: [1, -2, 4] });
+    assert.equal(result.outputSha256, await sha256(output));
+    for (const [i, source] of result.sources.entries())
+      assert.equal(source.sha256, await sha256(sources[i]!));
+    const header = await requireComplete(output);
+    const reader = await safetensors.open(header);
+    const values = await readParameter(
+      reader,
+      header.tensors.find(({ name }) => name === 'w')!,
+    );
+    await reader.close();
+    // 1 - 2 * 2 + 4 * 3 = 9 times small integers: exact.
+    assert.ok(values.every((value, i) => value === 9 * (i % 1000)));
+  });
+
+  test('cancelled half way, nothing is left', async () => {
+    const directory = await fresh();
+    const controller = new AbortController();
+    const merging = merge(await headersOf(sources), join(directory, 'mix.safetensors'), {
+      signal: controller.signal,
+      onProgress: (fraction) => {
+        if (fraction > 0.5) controller.abort();
+      },
+    });
+    await assert.rejects(merging, twaError('cancelled'));
+    assert.deepEqual(await readdir(directory), []);
+  });
+});
+
 test('readParameter: integers as numbers, complex refused', async () => {
   const header = await requireComplete(join(FIXTURES, 'mixed/epoch-003.safetensors'));
   const reader = await safetensors.open(header);
