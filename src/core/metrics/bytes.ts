@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { hasCode } from '../checkpoints/files.ts';
 import { throwIfAborted } from '../errors.ts';
 
-/** Read at a time, unless one record needs more. */
+/** Read at a time, unless one record needs more; then more than that, so that a long line is not read byte by byte. */
 const CHUNK_BYTES = 1 << 20;
 /** Bytes kept from both ends of what was taken, to notice that a file was written anew under the same name. */
 const FINGERPRINT_BYTES = 1024;
@@ -17,7 +17,7 @@ export interface Taken {
 }
 
 export interface ByteSink {
-  /** Everything given before belongs to a file that is no more. */
+  /** Everything given before, if any, belongs to a file that is no more. */
   reset(): void;
   /**
    * Takes what is whole; the rest comes again, with more behind it.
@@ -78,10 +78,8 @@ export class ByteTail {
   }
 
   #restart(inode: string | undefined): void {
-    if (this.#offset > 0) {
-      this.#sink.reset();
-      this.#reset = true;
-    }
+    this.#sink.reset();
+    if (this.#offset > 0) this.#reset = true;
     this.#inode = inode;
     this.#offset = 0;
     this.#head = Buffer.alloc(0);
@@ -106,7 +104,7 @@ export class ByteTail {
     let wanted = 1;
     while (this.#offset + wanted <= size) {
       throwIfAborted(signal);
-      const length = Math.min(Math.max(CHUNK_BYTES, wanted), size - this.#offset);
+      const length = Math.min(Math.max(CHUNK_BYTES, 2 * wanted), size - this.#offset);
       const bytes = await readAt(file, this.#offset, length);
       // Cut since it was asked for its size: the next poll finds out.
       if (bytes.length < wanted) return;
