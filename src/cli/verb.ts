@@ -70,18 +70,18 @@ function parseArguments(argv: readonly string[], options: Options): Parsed {
   const values: Record<string, unknown> = {};
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
-    if (Object.hasOwn(values, token.name)) throw new UsageError(`--${token.name} is given twice.`);
+    if (Object.hasOwn(values, token.name)) throw new UsageError(`${token.rawName} is given twice.`);
     const option = options[token.name]!;
     if (!takesValue(option)) {
       values[token.name] = true;
       continue;
     }
     const given = token.value ?? '';
-    if (given === '') throw new UsageError(needsValue(`--${token.name}`, option));
+    if (given === '') throw new UsageError(needsValue(token.rawName, option));
     try {
       values[token.name] = option.parse(given);
     } catch (error) {
-      throw new UsageError(`--${token.name} must be ${(error as Error).message}, not "${given}".`);
+      throw new UsageError(`${token.rawName} must be ${(error as Error).message}, not "${given}".`);
     }
   }
   if (positionals.includes('')) throw new UsageError('An empty argument is no path.');
@@ -94,7 +94,8 @@ function tokenize(argv: readonly string[], options: Options) {
       name,
       {
         type: takesValue(option) ? ('string' as const) : ('boolean' as const),
-        ...(name === 'help' ? { short: 'h' } : {}),
+        // `-k` is an option whose whole name is one letter.
+        ...(name === 'help' ? { short: 'h' } : name.length === 1 ? { short: name } : {}),
       },
     ]),
   );
@@ -143,7 +144,7 @@ function takesValue(option: Option): option is ValueOption<unknown> {
 
 function helpText<O extends Options>(spec: VerbSpec<O>, options: Options): string {
   const rows = Object.entries(options).map(([name, option]) => ({
-    left: `${name === 'help' ? '-h, ' : ''}--${name}${takesValue(option) ? ` ${option.value}` : ''}`,
+    left: `${name === 'help' ? '-h, ' : ''}${name.length === 1 ? '-' : '--'}${name}${takesValue(option) ? ` ${option.value}` : ''}`,
     help: option.help,
   }));
   const width = Math.min(28, Math.max(...rows.map(({ left }) => left.length)));

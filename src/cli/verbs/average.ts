@@ -3,6 +3,7 @@ import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { runJob } from '../../compute/client.ts';
 import type { AverageRequest } from '../../compute/protocol.ts';
+import { emaCoefficients } from '../../core/averaging/coefficients.ts';
 import { DEFAULT_RULE, DEFAULTS } from '../../core/averaging/defaults.ts';
 import { reportPathFor } from '../../core/averaging/report.ts';
 import type { AverageReport, Method, TwaOptions } from '../../core/averaging/types.ts';
@@ -53,8 +54,15 @@ const FIT_OPTIONS = {
 const OPTIONS = {
   out: text('OUT', 'the checkpoint to make; never over anything (required)'),
   method: choice(
-    ['uniform', 'twa', 'manual'],
-    'uniform: the plain average (SWA). twa: fitted coefficients (default).\nmanual: the --coefficients',
+    ['uniform', 'twa', 'manual', 'last', 'ema'],
+    'uniform: the plain average (SWA). twa: fitted coefficients (default).\nmanual: the --coefficients. last: the plain average of the newest -k.\nema: the exponential moving average, by --decay',
+  ),
+  k: whole('K', 2, 'how many of the newest checkpoints; method last'),
+  decay: decimal(
+    'X',
+    'at least 0 and below 1',
+    (x) => x >= 0 && x < 1,
+    'how much of the average stays at every checkpoint; method ema',
   ),
   coefficients: numbers(
     'A,B,...',
@@ -79,7 +87,7 @@ type Values = ValuesOf<typeof OPTIONS>;
 export const average = defineVerb({
   name: 'average',
   summary: 'average checkpoints into one: plainly, with coefficients fitted by TWA, or by hand',
-  usage: 'PATH... --out OUT [--method uniform|twa|manual] [options]',
+  usage: 'PATH... --out OUT [--method METHOD] [options]',
   description: `Averages two or more checkpoints of one architecture and writes the result in their format, with a report
 beside it (NAME.twa-report.json; in a directory, twa-report.json). PATH is a checkpoint or a directory of
 checkpoints. With a task, everything is compared on examples that nothing was fitted to.
@@ -97,9 +105,12 @@ ${JSON_NUMBERS}`,
     if (out === undefined) throw new UsageError('average needs --out OUT.');
 
     const named = await readHeaders(paths, terminal);
-    const headers = atLeastTwo(named);
+    const headers = newest(atLeastTwo(named), values.k);
     requireSameArchitecture(headers);
-    const coefficients = matchCoefficients(values.coefficients, named, headers);
+    const coefficients =
+      values.decay === undefined
+        ? matchCoefficients(values.coefficients, named, headers)
+        : emaCoefficients(headers.length, values.decay);
     const place = await checkOutput(out, headers.at(-1)!);
     const task =
       method === 'twa' || values.task !== undefined ? await requireTask(values.task, headers) : undefined;
@@ -132,8 +143,25 @@ ${JSON_NUMBERS}`,
   },
 });
 
+/** `last` is uniform over fewer checkpoints, `ema` is manual with coefficients from a formula. */
 function methodOf(values: Values): Method {
-  const method = values.method ?? (values.coefficients === undefined ? 'twa' : 'manual');
+  const named = values.method ?? (values.coefficients === undefined ? 'twa' : 'manual');
+  if ((named === 'last') !== (values.k !== undefined)) {
+    throw new UsageError(named === 'last' ? '--method last needs -k.' : '-k is for --method last only.');
+  }
+  if ((named === 'ema') !== (values.decay !== undefined)) {
+    throw new UsageError(
+      named === 'ema' ? '--method ema needs --decay.' : '--decay is for --method ema only.',
+    );
+  }
+  if (named === 'last' || named === 'ema') {
+    if (values.coefficients !== undefined) {
+      throw new UsageError(`--method ${named} has coefficients of its own: leave out --coefficients.`);
+    }
+    requireNoFit(values);
+    return named === 'last' ? 'uniform' : 'manual';
+  }
+  const method = named;
   if (method === 'manual' && values.coefficients === undefined) {
     throw new UsageError('--method manual needs --coefficients.');
   }
@@ -148,12 +176,17 @@ function methodOf(values: Values): Method {
     }
     return method;
   }
+  requireNoFit(values);
+  return values.coefficients === undefined ? method : 'manual';
+}
+
+/** Options that mean nothing where no coefficients are fitted. */
+function requireNoFit(values: Values): void {
   const unused = Object.keys(FIT_OPTIONS).find((name) => values[name as keyof Values] !== undefined);
   if (unused !== undefined) throw new UsageError(`--${unused} is for --method twa only.`);
   if (values.buffers === 'recalibrate' && values.task === undefined) {
     throw new UsageError('--buffers recalibrate needs data: name a task file with --task.');
   }
-  return values.coefficients === undefined ? method : 'manual';
 }
 
 function fitOptions(values: Values): Partial<TwaOptions> {
@@ -175,6 +208,14 @@ function fitOptions(values: Values): Partial<TwaOptions> {
 function atLeastTwo(named: readonly CheckpointHeader[]): CheckpointHeader[] {
   if (named.length < 2) throw new UsageError('An average needs at least two different checkpoints.');
   return inTrainingOrder(named);
+}
+
+/** The `k` newest, all of them without a `k`. */
+function newest(headers: readonly CheckpointHeader[], k = headers.length): readonly CheckpointHeader[] {
+  if (k > headers.length) {
+    throw new UsageError(`-k ${k} asks for more checkpoints than the ${headers.length} there are.`);
+  }
+  return headers.slice(headers.length - k);
 }
 
 /** Given in the order of the command line, wanted oldest first. */

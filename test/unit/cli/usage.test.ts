@@ -65,7 +65,10 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [['average', mixed], 'average needs --out OUT.'],
   [['average', mixed, ...out, ...out], '--out is given twice.'],
   [['average', mixed, '--out', '--json'], '--out needs a value (OUT).'],
-  [['average', mixed, ...out, '--method', 'swa'], '--method must be one of uniform, twa, manual, not "swa".'],
+  [
+    ['average', mixed, ...out, '--method', 'swa'],
+    '--method must be one of uniform, twa, manual, last, ema, not "swa".',
+  ],
   [['average', mixed, ...out, '--seed', '-1'], '--seed must be a whole number of at least 0, not "-1".'],
   [['average', mixed, ...out, '--seed', '1.5'], '--seed must be a whole number of at least 0, not "1.5".'],
   [
@@ -164,12 +167,15 @@ interface Listed {
 /** The options that a verb's help lists. */
 function listed({ help }: Verb): Listed[] {
   return [
-    ...help.slice(help.indexOf('\nOptions:')).matchAll(/^ {2}(?:-h, )?--([a-z-]+)(?: (\S+))?(?= {2}|\n|$)/gm),
+    ...help
+      .slice(help.indexOf('\nOptions:'))
+      .matchAll(/^ {2}(?:-h, )?--?([a-z][a-z-]*)(?: (\S+))?(?= {2}|\n|$)/gm),
   ].map(([, name, value]) => ({ name: name!, value }));
 }
 
 function sample(value: string): string {
   if (value === 'N') return '1';
+  if (value === 'K') return '2';
   if (value === 'X') return '0.5';
   if (value === 'A,B,...') return '0.5,0.5';
   return value.split('|')[0]!;
@@ -205,5 +211,34 @@ for (const verb of VERBS) {
 
 test('every option of every verb was seen', () => {
   // Guards the test above against a help text that its pattern no longer reads.
-  assert.deepEqual(ALL.length, 21, ALL.map(({ name }) => name).join(' '));
+  assert.deepEqual(ALL.length, 23, ALL.map(({ name }) => name).join(' '));
+});
+
+test('--method last and ema: which checkpoints, and with which coefficients', async () => {
+  const flax = path.join(checkpoints, 'flax');
+  const planned = async (...method: string[]): Promise<unknown> => {
+    const terminal = recorder();
+    await average.run(
+      [flax, '--method', ...method, '--out', '/tmp/never.msgpack', '--dry-run', '--json'],
+      terminal,
+    );
+    const plan = JSON.parse(terminal.printed.join('')) as {
+      method: string;
+      coefficients: readonly number[];
+      checkpoints: readonly { step: number }[];
+    };
+    return [plan.method, plan.checkpoints.map(({ step }) => step), plan.coefficients];
+  };
+  assert.deepEqual(await planned('last', '-k', '2'), ['uniform', [20, 30], [0.5, 0.5]]);
+  assert.deepEqual(await planned('ema', '--decay', '0.5'), ['manual', [10, 20, 30], [0.25, 0.25, 0.5]]);
+  for (const wrong of [
+    ['last'],
+    ['uniform', '-k', '2'],
+    ['last', '-k', '4'],
+    ['ema'],
+    ['ema', '--decay', '1'],
+    ['last', '-k', '2', '--coefficients', '1,1'],
+  ]) {
+    await assert.rejects(planned(...wrong), UsageError, wrong.join(' '));
+  }
 });
