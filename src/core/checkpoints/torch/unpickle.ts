@@ -84,10 +84,10 @@ export interface Unpickled {
   readonly globals: readonly string[];
 }
 
-/** A model of 100 000 tensors with an optimizer takes a tenth of each. */
+/** A model of 10 000 tensors with an optimizer takes a tenth of each. */
 export const MAX_PICKLE_BYTES = 64 << 20;
 const MAX_OPERATIONS = 8_000_000;
-const MAX_OBJECTS = 1_000_000;
+const MAX_OBJECTS = 400_000;
 const MAX_MEMO = 2_000_000;
 const MAX_STACK = 4_000_000;
 const MAX_MARKS = 10_000;
