@@ -39,23 +39,24 @@ process.on('exit', () => rmSync(temporary, { recursive: true, force: true, maxRe
 const output = path.join(root, 'test-output');
 mkdirSync(output, { recursive: true });
 
-const environment = await prepare(names.some((name) => LEVELS[name].editor));
+let environment;
 const summaries = [];
-for (const name of names) summaries.push(await runLevel(LEVELS[name]));
+try {
+  environment = await prepare(names.some((name) => LEVELS[name].editor));
+  for (const name of names) summaries.push(await runLevel(LEVELS[name]));
+} catch (error) {
+  console.error(messageOf(error));
+  summaries.push(failure(''));
+}
 const { passed, failed, skipped } = total(summaries);
 console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
 process.exitCode = failed > 0 ? 1 : 0;
 
 async function prepare(editor) {
-  try {
-    await ensureDependencies();
-    const own = { ...environmentWith(await ensureNode()), TMPDIR: temporary };
-    if (!editor) return own;
-    return { ...own, TWA_CODE_SERVER: await ensureCodeServer(), TWA_CHROMIUM: await ensureChromium() };
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exit(1);
-  }
+  await ensureDependencies();
+  const own = { ...environmentWith(await ensureNode()), TMPDIR: temporary };
+  if (!editor) return own;
+  return { ...own, TWA_CODE_SERVER: await ensureCodeServer(), TWA_CHROMIUM: await ensureChromium() };
 }
 
 async function runLevel({ title, run }) {
@@ -66,7 +67,7 @@ async function runLevel({ title, run }) {
     summary = await run({ environment, temporary, output });
     if (summary.passed + summary.failed === 0) summary = total([summary, failure('No test ran.')]);
   } catch (error) {
-    summary = failure(error instanceof Error ? error.message : String(error));
+    summary = failure(messageOf(error));
   }
   for (const text of summary.failures) console.log(`\nFAILED ${text}\n`);
   for (const name of summary.skipped) console.log(`  skipped: ${name}`);
@@ -74,4 +75,8 @@ async function runLevel({ title, run }) {
   const seconds = ((Date.now() - start) / 1000).toFixed(0);
   console.log(`  ${summary.passed} passed, ${summary.failed} failed in ${seconds} s`);
   return summary;
+}
+
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -74,7 +74,7 @@ export function environmentWith(node) {
 
 /**
  * VS Code as a server, for a browser to open. Installed without running any install script, so that no compiler is
- * needed: terminals and the search in files do not work, nothing else is amiss.
+ * needed: what stays uncompiled (a log writer, password hashing, Kerberos) nothing here uses.
  * @returns {Promise<string>} The script to start with Node 24.
  */
 export async function ensureCodeServer() {
