@@ -145,7 +145,7 @@ describe('From a run to a better model', () => {
   step('a reloaded window has its panels and checks again', async () => {
     // The compute backend of the next test: slow enough to be cancelled at leisure.
     await workbench.server.configure({ 'twa.backend': 'cpu' });
-    await workbench.load();
+    await workbench.reload();
     for (const { tab, shows } of PANELS) {
       await workbench.editorTab(tab).click();
       await workbench.webview(shows);

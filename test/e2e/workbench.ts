@@ -18,6 +18,23 @@ const SETTINGS = {
   // The hover of one row would cover the next, which the test is about to click.
   'workbench.hover.delay': 600_000,
 };
+/** For the page: what the workbench has stored of its editors, as text. */
+const STORED_EDITORS = `(async () => {
+  const answer = (request) =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  const texts = [];
+  for (const { name } of await indexedDB.databases()) {
+    if (!name.startsWith('vscode-web-state-db-')) continue;
+    const database = await answer(indexedDB.open(name));
+    const store = database.transaction('ItemTable').objectStore('ItemTable');
+    texts.push(await answer(store.get('memento/workbench.parts.editor')));
+    database.close();
+  }
+  return texts.join();
+})()`;
 /** Menus fade in, and take no click meanwhile. */
 const FADE_MS = 300;
 
@@ -62,6 +79,20 @@ export class Workbench {
   async load(): Promise<void> {
     await this.page.goto(this.server.address(this.#folder), { waitUntil: 'domcontentloaded' });
     await this.page.locator('.monaco-workbench').waitFor();
+  }
+
+  /** As a user's reload, who is never quicker than the browser: it stores what is open every five seconds only. */
+  async reload(): Promise<void> {
+    const titles = await this.page
+      .locator('.tabs-container')
+      .getByRole('tab')
+      .locator('.label-name')
+      .allTextContents();
+    await eventually(`the browser stores that ${titles.join(', ')} are open`, async () => {
+      const stored = await this.page.evaluate<string>(STORED_EDITORS);
+      return titles.every((title) => stored.includes(title)) || undefined;
+    });
+    await this.load();
   }
 
   async close(): Promise<void> {
