@@ -4,7 +4,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { test } from 'node:test';
 import { candidateMetrics, readSeries } from '../../../src/core/metrics/registry.ts';
 import { applyUpdate } from '../../../src/core/metrics/series.ts';
-import { crc32c, maskedCrc32c } from '../../../src/core/metrics/tensorboard/crc32c.ts';
+import { crc32c, maskedCrc32c } from '../../../src/core/crc32c.ts';
 import { tensorBoardFormat } from '../../../src/core/metrics/tensorboard/format.ts';
 import type { MetricsUpdate, Series } from '../../../src/core/metrics/types.ts';
 import { fixture, pointsOf, temporaryDirectory } from './helpers.ts';

@@ -5,7 +5,7 @@
  * plugin `scalars` or is of data class SCALAR. TensorFlow 2 writes that metadata with the first value of a tag at
  * least. Histograms, images, texts, graphs and the rest are no curves.
  */
-import { WireReader } from '../wire.ts';
+import { WireReader } from '../../wire.ts';
 import { decodeScalarTensor } from './tensor.ts';
 
 export interface Scalar {

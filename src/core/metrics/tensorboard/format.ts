@@ -9,7 +9,7 @@ import type { ByteSink, Taken } from '../bytes.ts';
 import { MAX_SERIES, PointCollector } from '../points.ts';
 import type { MetricsFormat, MetricsTail, MetricsUpdate } from '../types.ts';
 import { Warnings } from '../warnings.ts';
-import { WireError } from '../wire.ts';
+import { WireError } from '../../wire.ts';
 import { decodeEvent } from './events.ts';
 import type { TrainingEvent } from './events.ts';
 import { takeRecords } from './records.ts';

@@ -3,7 +3,7 @@
  * masked CRC-32C; little endian, one record after another.
  */
 import type { Taken } from '../bytes.ts';
-import { maskedCrc32c } from './crc32c.ts';
+import { maskedCrc32c } from '../../crc32c.ts';
 
 const HEADER_BYTES = 12;
 const FOOTER_BYTES = 4;

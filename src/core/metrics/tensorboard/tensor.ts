@@ -1,6 +1,6 @@
 import { bytesPerElement, decodeToFloat64 } from '../../checkpoints/dtype.ts';
 import type { DType } from '../../checkpoints/types.ts';
-import type { WireReader } from '../wire.ts';
+import type { WireReader } from '../../wire.ts';
 
 /** Numeric types by their number in tensorflow/core/framework/types.proto. */
 const DTYPES: ReadonlyMap<number, DType> = new Map([

@@ -12,7 +12,7 @@ import { MAX_SERIES } from '../points.ts';
 import { RowCollector } from '../rows.ts';
 import type { MetricsFormat, MetricsTail, MetricsUpdate } from '../types.ts';
 import { Warnings } from '../warnings.ts';
-import { WireError, WireReader } from '../wire.ts';
+import { WireError, WireReader } from '../../wire.ts';
 import { takeLogRecords } from './records.ts';
 
 export const wandbFormat: MetricsFormat = {

@@ -25,9 +25,9 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
   Uint32Array,
 ];
 
-/** Of `bytes[start, end)`, as an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  let crc = ~0;
+/** Of `bytes[start, end)`, as an unsigned 32-bit number; `before` is that of the bytes in front of them. */
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
+  let crc = ~before;
   let i = start;
   for (; i + 8 <= end; i += 8) {
     crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
@@ -45,8 +45,11 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
   return ~crc >>> 0;
 }
 
-/** As TFRecord files store it: a checksum of data that holds checksums would be weak, so it is rotated and shifted. */
-export function maskedCrc32c(bytes: Uint8Array, start: number, end: number): number {
-  const crc = crc32c(bytes, start, end);
+/** As TensorFlow stores it: a checksum of data that holds checksums would be weak, so it is rotated and shifted. */
+export function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+export function maskedCrc32c(bytes: Uint8Array, start: number, end: number): number {
+  return masked(crc32c(bytes, start, end));
 }
