@@ -3,20 +3,22 @@
  * everything that needs a GPU library is imported where a task asks for it.
  */
 import { rm } from 'node:fs/promises';
+import { formulaCoefficients, isFormula, meanOf, newest } from '../../core/averaging/coefficients.ts';
 import { runPass } from '../../core/averaging/pass.ts';
 import { buildReport, reportPathFor, writeReport } from '../../core/averaging/report.ts';
 import type { Made, PlainMerge } from '../../core/averaging/report.ts';
-import type { AverageReport, PassResult } from '../../core/averaging/types.ts';
+import type { AverageReport, BufferMode, PassResult } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
 import { mergeCheckpoints } from '../../core/checkpoints/merge.ts';
 import { requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { loadTask } from '../../core/task/load.ts';
-import type { ModelWeight } from '../objective/model.ts';
+import { openEngine, type Engine } from '../engine.ts';
 import type { AverageRequest } from '../protocol.ts';
 import type { JobContext } from './context.ts';
 import { PhaseClock } from './phases.ts';
+import { readBack } from './read-back.ts';
 import { readTensors, runningStatistics } from './running-statistics.ts';
 
 type Buffers = ReadonlyMap<string, Float32Array | Float64Array>;
@@ -56,7 +58,8 @@ async function averageWithoutTask(
   }
   const result: PlainMerge = {
     method: request.method,
-    coefficients: plainCoefficients(request),
+    coefficients: [...plainCoefficients(request)],
+    ...(request.settings === undefined ? {} : { settings: request.settings }),
     seed: request.seed,
     bufferMode,
   };
@@ -64,23 +67,12 @@ async function averageWithoutTask(
   return write(request, headers, result, buffers, {}, context, clock);
 }
 
-function plainCoefficients({ method, checkpoints, coefficients }: AverageRequest): readonly number[] {
+function plainCoefficients({ method, checkpoints, coefficients, settings }: AverageRequest): Float64Array {
   const n = checkpoints.length;
-  switch (method) {
-    case 'uniform':
-      return new Array<number>(n).fill(1 / n);
-    case 'manual':
-      if (coefficients?.length === n) return coefficients;
-      throw new TwaError(
-        'usage',
-        `${coefficients?.length ?? 0} coefficients were given for ${n} checkpoints: give one for each, oldest first.`,
-      );
-    case 'twa':
-      throw new TwaError(
-        'usage',
-        'TWA trains the coefficients on data, so it needs a task: name a twa.json.',
-      );
-  }
+  if (isFormula(method)) return formulaCoefficients(method, n, settings ?? {}, coefficients);
+  // Whoever asks has chosen them already, by a logged metric, which is not known here.
+  if (method === 'best-k' && settings?.metric !== undefined) return meanOf(n, newest(n, n));
+  throw new TwaError('usage', `The method ${method} looks at data, so it needs a task: name a twa.json.`);
 }
 
 async function averageWithTask(
@@ -90,57 +82,46 @@ async function averageWithTask(
   context: JobContext,
   clock: PhaseClock,
 ): Promise<AverageReport> {
-  const { signal } = context;
+  const { signal, log } = context;
   const task = await loadTask(taskPath);
-  const [{ openBackend }, { TaskEngine }, { loadStack }, { TfjsObjective }, { readBack }] = await Promise.all(
-    [
-      import('./backend.ts'),
-      import('../objective/engine.ts'),
-      import('../objective/stack.ts'),
-      import('../objective/objective.ts'),
-      import('./read-back.ts'),
-    ],
-  );
-  clock.report('backend', 0, 'looking for the best compute backend');
-  const backend = await openBackend(request.backend, task, context);
-  clock.report('backend', 1, backend);
-
-  clock.report('reading', 0, 'model and data');
+  const newest = headers.at(-1)!;
+  const { seed, backend } = request;
   const fitData = request.options.fitData ?? 'validation';
-  const engine = await TaskEngine.open(task, headers.at(-1)!, { fitData, seed: request.seed, signal });
+  const engine = await openEngine(
+    { task, template: newest, fitData, seed, backend },
+    { ...context, onProgress: clock.onProgress },
+  );
   try {
-    const names = engine.model.weights.map(({ name }) => name);
     const onProgress = (fraction: number, message: string) => clock.report('reading', fraction, message);
-    const stack = await loadStack(headers, names, { signal, onProgress });
-    const objective = new TfjsObjective(engine, stack);
-    context.log(
-      'info',
-      `${backend}; ${stack.n} checkpoints, ${objective.parameterCount} parameters, ` +
-        `${(stack.bytes / 1e6).toFixed(1)} MB in memory.`,
-    );
-    const result = await runPass(objective, request, { signal, onProgress: clock.onProgress });
+    const objective = await engine.load(headers, { signal, onProgress });
+    let result: PassResult;
+    try {
+      const buffers = possibleBuffers(request.buffers, engine, log);
+      result = await runPass(objective, { ...request, buffers }, { signal, onProgress: clock.onProgress });
+    } finally {
+      await objective.dispose();
+    }
     const buffers =
       result.bufferMode === 'newest'
-        ? await readTensors(headers.at(-1)!, runningWeights(engine.model.weights, headers.at(-1)!))
+        ? await readTensors(newest, tensorsNamed(engine.running, newest))
         : new Map(result.buffers.map(({ name, values }) => [name, values]));
-    const verify = (): Promise<string> => readBack(request.output, engine, names, result, signal);
-    return await write(
-      request,
-      headers,
-      result,
-      buffers,
-      { backend, task: task.path, verify },
-      context,
-      clock,
-    );
+    const verify = (): Promise<string> => readBack(request.output, engine, result, signal);
+    const evaluated = { backend: engine.label, task: task.path, verify };
+    return await write(request, headers, result, buffers, evaluated, context, clock);
   } finally {
-    engine.dispose();
+    await engine.dispose();
   }
 }
 
-function runningWeights(weights: readonly ModelWeight[], { tensors }: CheckpointHeader): TensorInfo[] {
-  const running = new Set(weights.filter(({ role }) => role === 'running').map(({ name }) => name));
-  return tensors.filter(({ name }) => running.has(name));
+function possibleBuffers(wanted: BufferMode, engine: Engine, log: JobContext['log']): BufferMode {
+  if (wanted !== 'recalibrate' || engine.canRecalibrate || engine.running.length === 0) return wanted;
+  log('warn', `BatchNorm's running statistics are averaged: ${engine.label} cannot recompute them.`);
+  return 'average';
+}
+
+function tensorsNamed(names: readonly string[], { tensors }: CheckpointHeader): TensorInfo[] {
+  const wanted = new Set(names);
+  return tensors.filter(({ name }) => wanted.has(name));
 }
 
 interface Evaluated {

@@ -3,12 +3,8 @@ import { summarize } from '../../core/averaging/summary.ts';
 import { requireComplete } from '../../core/checkpoints/registry.ts';
 import { TwaError } from '../../core/errors.ts';
 import { loadTask } from '../../core/task/load.ts';
-import { TaskEngine } from '../objective/engine.ts';
-import { requireMatch } from '../objective/match.ts';
-import { TfjsObjective } from '../objective/objective.ts';
-import { loadStack } from '../objective/stack.ts';
+import { evaluateFile, openEngine } from '../engine.ts';
 import type { EvaluateRequest, EvaluateResult, EvaluateRow } from '../protocol.ts';
-import { openBackend } from './backend.ts';
 import type { JobContext } from './context.ts';
 
 export async function evaluate(request: EvaluateRequest, context: JobContext): Promise<EvaluateResult> {
@@ -19,22 +15,18 @@ export async function evaluate(request: EvaluateRequest, context: JobContext): P
     throw new TwaError('usage', 'There is no checkpoint to evaluate: name at least one.');
   const task = await loadTask(request.task);
   const template = await requireComplete(first, signal);
-  onProgress({ phase: 'backend', fraction: 0, message: 'looking for the best compute backend' });
-  const backend = await openBackend(request.backend, task, context);
-  onProgress({ phase: 'reading', fraction: 0, message: 'model and data' });
-  const engine = await TaskEngine.open(task, template, { fitData: 'validation', seed, signal });
+  const engine = await openEngine(
+    { task, template, fitData: 'validation', seed, backend: request.backend },
+    context,
+  );
   try {
-    const names = engine.model.weights.map(({ name }) => name);
     const rows: EvaluateRow[] = [];
     for (const [index, path] of checkpoints.entries()) {
       const message = `checkpoint ${index + 1} of ${checkpoints.length}`;
       onProgress({ phase: 'evaluating', fraction: index / checkpoints.length, message });
       const header = await requireComplete(path, signal);
-      requireMatch(engine.model.weights, header);
-      const objective = new TfjsObjective(engine, await loadStack([header], names, { signal }));
-      const point = { kind: 'checkpoint', index: 0 } as const;
       const { metric, metricInterval, loss, lossInterval } = summarize(
-        await objective.evaluate(point, split, 'newest', signal),
+        await evaluateFile(engine, header, split, signal),
         task.metric.name,
         seed,
       );
@@ -48,8 +40,8 @@ export async function evaluate(request: EvaluateRequest, context: JobContext): P
         lossInterval,
       });
     }
-    return { split, examples: engine.splits[split].indices.length, metric: task.metric, backend, rows };
+    return { split, examples: engine.splits[split], metric: task.metric, backend: engine.label, rows };
   } finally {
-    engine.dispose();
+    await engine.dispose();
   }
 }

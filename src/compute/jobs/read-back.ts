@@ -2,9 +2,7 @@
 import { score } from '../../core/averaging/summary.ts';
 import type { PassResult } from '../../core/averaging/types.ts';
 import { requireComplete } from '../../core/checkpoints/registry.ts';
-import type { TaskEngine } from '../objective/engine.ts';
-import { TfjsObjective } from '../objective/objective.ts';
-import { loadStack } from '../objective/stack.ts';
+import { evaluateFile, type Engine } from '../engine.ts';
 
 /**
  * Largest difference between the loss of the file and that of the mix in memory: the two were rounded to float32 in
@@ -16,19 +14,12 @@ const ABSOLUTE = 1e-5;
 /** Gives a note for the report. Throws when a file in full precision does not evaluate to what was found in memory. */
 export async function readBack(
   output: string,
-  engine: TaskEngine,
-  names: readonly string[],
+  engine: Engine,
   result: PassResult,
   signal: AbortSignal,
 ): Promise<string> {
   const header = await requireComplete(output, signal);
-  const stack = await loadStack([header], names, { signal });
-  const evaluation = await new TfjsObjective(engine, stack).evaluate(
-    { kind: 'checkpoint', index: 0 },
-    'report',
-    'newest',
-    signal,
-  );
+  const evaluation = await evaluateFile(engine, header, 'report', signal);
   const written = score(evaluation, result.metric.name);
   const expected = result.table.find(({ id }) => id === result.method);
   if (expected === undefined) throw new Error(`The result has no row for ${result.method}.`);

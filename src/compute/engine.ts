@@ -1,0 +1,61 @@
+/**
+ * What runs a user's model: one of several engines, opened for a task by the jobs, which do not care which one it is.
+ * Each is imported only where a task asks for it.
+ */
+import type { FitData, Objective, SplitEvaluation, SplitName, SplitSizes } from '../core/averaging/types.ts';
+import type { CheckpointHeader } from '../core/checkpoints/types.ts';
+import type { TaskFile } from '../core/task/types.ts';
+import type { JobContext } from './jobs/context.ts';
+import type { BackendChoice } from './protocol.ts';
+
+export interface EngineRequest {
+  readonly task: TaskFile;
+  /** A checkpoint like those that will be loaded: the newest. */
+  readonly template: CheckpointHeader;
+  readonly fitData: FitData;
+  readonly seed: number;
+  /** For engine tfjs. */
+  readonly backend: BackendChoice;
+}
+
+export interface Engine {
+  /** What computes, for people and for the report: "wasm (1 thread, SIMD)". */
+  readonly label: string;
+  readonly splits: SplitSizes;
+  /** Names of the tensors of a checkpoint that hold running statistics. */
+  readonly running: readonly string[];
+  /** Whether an objective can recompute running statistics. */
+  readonly canRecalibrate: boolean;
+  /**
+   * An objective over these checkpoints, oldest first, all like the template. There is one at a time: dispose of it
+   * before the next, and before the engine.
+   */
+  load(headers: readonly CheckpointHeader[], hooks: LoadHooks): Promise<Objective>;
+  dispose(): Promise<void>;
+}
+
+export interface LoadHooks {
+  readonly signal: AbortSignal;
+  /** `fraction` of the loading. */
+  readonly onProgress?: (fraction: number, message: string) => void;
+}
+
+/** Reports the phases `backend` and `reading` as it goes. */
+export async function openEngine(request: EngineRequest, context: JobContext): Promise<Engine> {
+  return (await import('./objective/tfjs-engine.ts')).openTfjsEngine(request, context);
+}
+
+/** A checkpoint by itself, with its own running statistics. */
+export async function evaluateFile(
+  engine: Engine,
+  header: CheckpointHeader,
+  split: SplitName,
+  signal: AbortSignal,
+): Promise<SplitEvaluation> {
+  const objective = await engine.load([header], { signal });
+  try {
+    return await objective.evaluate({ kind: 'checkpoint', index: 0 }, split, 'newest', signal);
+  } finally {
+    await objective.dispose();
+  }
+}
