@@ -1,5 +1,6 @@
 /** Narrowing of what arrives over the channel: a message from the other process is `unknown` until it passed here. */
 import type { SerializedError } from '../core/errors.ts';
+import { METHODS } from '../core/averaging/methods.ts';
 import type { PassPhase, PassProgress } from '../core/averaging/types.ts';
 import type { FromCompute, JobName, Jobs, ToCompute } from './protocol.ts';
 
@@ -29,10 +30,12 @@ const backend = isOneOf('auto', 'tensorflow', 'webgpu', 'wasm', 'cpu');
 const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['request'], Check>> } = {
   average: {
     checkpoints: isListOf(isText),
-    method: isOneOf('uniform', 'twa', 'manual'),
+    method: isOneOf(...METHODS),
     coefficients: isOptional(isListOf(isNumber)),
     task: isOptional(isText),
     options: isRecord,
+    settings: isOptional(isRecord),
+    groups: isOptional(isRecord),
     buffers: isOneOf('recalibrate', 'average', 'newest'),
     seed: isNumber,
     backend,

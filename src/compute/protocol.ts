@@ -3,10 +3,12 @@
  * job: it starts, works, answers once and ends, so a crash can take nothing else with it. Messages travel over
  * Node's IPC channel with `serialization: 'advanced'`; both sides treat what arrives as `unknown` and narrow it.
  */
+import type { Groups } from '../core/averaging/blocks.ts';
 import type {
   AverageReport,
   BufferMode,
   Method,
+  MethodSettings,
   PassProgress,
   SplitName,
   TwaOptions,
@@ -22,12 +24,16 @@ export interface AverageRequest {
   /** Absolute paths of complete checkpoints, oldest first. */
   readonly checkpoints: readonly string[];
   readonly method: Method;
-  /** For `manual`. */
+  /** For `manual`, and for TWA and search that start from them. */
   readonly coefficients?: readonly number[];
-  /** Absolute path of a twa.json. `uniform` and `manual` work without: nothing is evaluated then. */
+  /** Absolute path of a twa.json. Methods by formula (uniform, last-k, ema, manual) work without: nothing is evaluated then. */
   readonly task?: string;
   /** Where they differ from the rule's defaults. */
   readonly options: Partial<TwaOptions>;
+  /** What the methods without training need. */
+  readonly settings?: MethodSettings;
+  /** For granularity `groups`, instead of the task's. */
+  readonly groups?: Groups;
   readonly buffers: BufferMode;
   readonly seed: number;
   readonly backend: BackendChoice;

@@ -48,16 +48,33 @@ function splits(sizes: NonNullable<AverageReport['splits']>, strings: ResultStri
 }
 
 function options(chosen: TwaOptions, strings: ResultStrings): HTMLElement {
+  const rules = { v4: strings.ruleV4, iclr: strings.ruleIclr, lbfgs: strings.ruleLbfgs };
+  const constraints = {
+    simplex: strings.constraintSimplex,
+    affine: strings.constraintAffine,
+    free: strings.constraintFree,
+  };
+  const granularities = {
+    one: strings.granularityOne,
+    tensor: strings.granularityTensor,
+    groups: strings.granularityGroups,
+  };
+  const has = (condition: boolean, name: string, value: unknown): (readonly [string, string])[] =>
+    condition ? [[name, String(value)]] : [];
   return group(strings.options, [
-    [strings.rule, chosen.rule === 'iclr' ? strings.ruleIclr : strings.ruleV4],
+    [strings.rule, rules[chosen.rule]],
+    [strings.constraint, constraints[chosen.constraint]],
+    [strings.granularity, granularities[chosen.granularity]],
     [strings.fitData, chosen.fitData === 'train' ? strings.fitDataTrain : strings.fitDataValidation],
     [strings.start, chosen.start],
     [strings.epochs, String(chosen.epochs)],
     [strings.patience, String(chosen.patience)],
     [strings.batchSize, String(chosen.batchSize)],
-    [strings.learningRate, String(chosen.learningRate)],
-    [strings.weightDecay, String(chosen.weightDecay)],
-    ...(chosen.rule === 'iclr' ? [[strings.momentum, String(chosen.momentum)] as const] : []),
+    ...has(chosen.rule !== 'lbfgs', strings.learningRate, chosen.learningRate),
+    ...has(chosen.rule !== 'lbfgs', strings.weightDecay, chosen.weightDecay),
+    ...has(chosen.rule === 'iclr', strings.momentum, chosen.momentum),
+    ...has(chosen.ridge > 0, strings.ridge, chosen.ridge),
+    ...has(chosen.sparse, strings.sparse, strings.sparseYes),
   ]);
 }
 

@@ -60,7 +60,7 @@ export class ReportView {
     this.#coefficients.render({ theme, checkpoints: provenance.sources, coefficients, table });
     const chosen = chosenPoint(
       lossCurve,
-      rows.find(({ id }) => id === 'twa'),
+      rows.find(({ id }) => id === report.method),
     );
     this.#lossCurve?.render({ theme, points: lossCurve, chosen, metricName: metric?.name, table });
   }
@@ -98,12 +98,16 @@ function headline(report: AverageReport, strings: ResultStrings, events: ReportE
 }
 
 function methodName(method: Method, strings: ResultStrings): string {
-  switch (method) {
-    case 'uniform':
-      return strings.methodUniform;
-    case 'twa':
-      return strings.methodTwa;
-    case 'manual':
-      return strings.methodManual;
-  }
+  const names: Readonly<Record<Method, string>> = {
+    uniform: strings.methodUniform,
+    'last-k': strings.methodLastK,
+    ema: strings.methodEma,
+    'best-k': strings.methodBestK,
+    prune: strings.methodPrune,
+    greedy: strings.methodGreedy,
+    manual: strings.methodManual,
+    search: strings.methodSearch,
+    twa: strings.methodTwa,
+  };
+  return names[method];
 }

@@ -1,8 +1,12 @@
 /** Narrows an {@link AverageReport} that arrives as a message: the same document that lies beside a merged file. */
+import { CONSTRAINTS, GRANULARITIES, METHODS, RULES, STARTS } from '../../src/core/averaging/methods.ts';
 import type {
   AverageReport,
+  BlockCoefficients,
+  BufferScore,
   Interval,
   LossPoint,
+  MethodSettings,
   PassPhase,
   Provenance,
   SourceRecord,
@@ -11,7 +15,17 @@ import type {
   TwaOptions,
 } from '../../src/core/averaging/types.ts';
 import type { Goal } from '../../src/core/runs/types.ts';
-import { arrayOf, Mismatch, number, object, oneOf, orUndefined, type Reader, string } from './narrow.ts';
+import {
+  arrayOf,
+  boolean,
+  Mismatch,
+  number,
+  object,
+  oneOf,
+  orUndefined,
+  type Reader,
+  string,
+} from './narrow.ts';
 
 /** In the order they happen. */
 export const PASS_PHASES = [
@@ -30,21 +44,25 @@ export const lossPoint: Reader<LossPoint> = object(
   { stopLoss: number, stopMetric: number },
 );
 
-const method = oneOf('uniform', 'twa', 'manual');
+const method = oneOf(...METHODS);
 const buffers = oneOf('recalibrate', 'average', 'newest', 'none');
 const metric = object({ name: string, goal });
 const splits: Reader<SplitSizes> = object({ fit: number, stop: number, report: number, origin: string });
 const versus = object({ difference: number, low: number, high: number });
 const options: Reader<TwaOptions> = object({
-  rule: oneOf('iclr', 'v4'),
+  rule: oneOf(...RULES),
+  constraint: oneOf(...CONSTRAINTS),
+  granularity: oneOf(...GRANULARITIES),
   fitData: oneOf('validation', 'train'),
-  start: oneOf('mean', 'last', 'best'),
+  start: oneOf(...STARTS),
   epochs: number,
   batchSize: number,
   learningRate: number,
   weightDecay: number,
   momentum: number,
   patience: number,
+  ridge: number,
+  sparse: boolean,
 });
 const row: Reader<TableRow> = object(
   {
@@ -63,21 +81,38 @@ const source: Reader<SourceRecord> = object(
   { path: string, size: number, sha256: string },
   { step: number, epoch: number },
 );
-const provenance: Reader<Provenance> = object({
-  tool: string,
-  version: string,
-  createdAt: string,
+const settings: Reader<MethodSettings> = object(
+  {},
+  { k: number, decay: number, evaluations: number, metric: string },
+);
+const block: Reader<BlockCoefficients> = object({
+  name: string,
+  tensors: arrayOf(string),
   coefficients: arrayOf(number),
-  method,
-  options: orUndefined(options),
-  seed: number,
-  splits: orUndefined(splits),
-  buffers,
-  backend: orUndefined(string),
-  task: orUndefined(string),
-  sources: arrayOf(source),
-  outputSha256: string,
 });
+const bufferScore: Reader<BufferScore> = object({
+  mode: oneOf('recalibrate', 'average', 'newest'),
+  metric: number,
+  loss: number,
+});
+const provenance: Reader<Provenance> = object(
+  {
+    tool: string,
+    version: string,
+    createdAt: string,
+    coefficients: arrayOf(number),
+    method,
+    options: orUndefined(options),
+    seed: number,
+    splits: orUndefined(splits),
+    buffers,
+    backend: orUndefined(string),
+    task: orUndefined(string),
+    sources: arrayOf(source),
+    outputSha256: string,
+  },
+  { blocks: arrayOf(block), settings },
+);
 const version: Reader<1> = (value) => {
   if (value !== 1) throw new Mismatch('expected version 1');
   return value;
@@ -109,5 +144,5 @@ export const averageReport: Reader<AverageReport> = object(
     provenance,
     timings,
   },
-  { step: number, epoch: number },
+  { step: number, epoch: number, bufferScores: arrayOf(bufferScore) },
 );

@@ -3,8 +3,10 @@
  * written into the real model's variables, and the gradient with respect to those variables is projected back to n
  * numbers: dL/da_i = <w_i, dL/dw>.
  */
+import { ofBlock, overallCoefficients } from '../../core/averaging/blocks.ts';
 import { permutation, seededRandom } from '../../core/averaging/rng.ts';
 import type {
+  Block,
   BufferMode,
   BufferValue,
   CentredGram,
@@ -35,11 +37,18 @@ export class TfjsObjective implements Objective {
   readonly #running: readonly ModelWeight[];
   /** One array per weight, overwritten by every mix. */
   readonly #scratch: ReadonlyMap<ModelWeight, Float32Array>;
+  readonly blocks?: readonly Block[];
+  /** By the name of a tensor; a tensor that is in none is not in here. */
+  readonly #blockOf: ReadonlyMap<string, number>;
   readonly #recalibrations = new Map<string, readonly BufferValue[]>();
   #steps = 0;
 
   /** The stack must hold every weight of the engine's model. The engine stays its owner's. */
-  constructor(engine: TaskEngine, stack: CheckpointStack) {
+  constructor(engine: TaskEngine, stack: CheckpointStack, blocks?: readonly Block[]) {
+    if (blocks !== undefined) this.blocks = blocks;
+    this.#blockOf = new Map(
+      blocks?.flatMap(({ tensors }, block) => tensors.map((tensor) => [tensor, block] as const)),
+    );
     this.#engine = engine;
     this.#stack = stack;
     const { weights } = engine.model;
@@ -76,13 +85,21 @@ export class TfjsObjective implements Objective {
     );
   }
 
+  async blockGrams(signal?: AbortSignal): Promise<readonly CentredGram[]> {
+    const grams: CentredGram[] = [];
+    for (const { tensors } of this.blocks ?? []) grams.push(await this.#stack.gram(tensors, signal));
+    return grams;
+  }
+
   async lossAndGradient(
     coefficients: Float64Array,
     examples: Int32Array,
     signal?: AbortSignal,
+    draw?: number,
   ): Promise<{ readonly loss: number; readonly gradient: Float64Array }> {
     await breathe(signal);
     const part = this.#engine.splits.fit;
+    const purpose = draw === undefined ? `step ${this.#steps++}` : `draw ${draw}`;
     const batch = await this.#engine.batch(
       part.from,
       examples.map((example) => part.indices[example]!),
@@ -90,16 +107,17 @@ export class TfjsObjective implements Objective {
     try {
       this.#write([...this.#parameters, ...this.#others], coefficients);
       const variables = this.#parameters.map(({ variable }) => variable);
-      const { value, grads } = await withSeed(this.#engine.seed, `step ${this.#steps++}`, () =>
+      const { value, grads } = await withSeed(this.#engine.seed, purpose, () =>
         tf.tidy(() => this.#differentiate(batch, variables)),
       );
       try {
-        const gradient = new Float64Array(this.#stack.n);
+        const gradient = new Float64Array(coefficients.length);
         for (const { name, variable } of this.#parameters) {
           // A weight that the loss does not depend on has none.
           const ofWeight = grads[variable.name];
-          if (ofWeight !== undefined)
-            this.#stack.project(name, (await ofWeight.data()) as Float32Array, gradient);
+          if (ofWeight === undefined) continue;
+          const into = ofBlock(gradient, this.#stack.n, this.#blockOf.get(name) ?? 0);
+          this.#stack.project(name, (await ofWeight.data()) as Float32Array, into);
         }
         return { loss: (await value.data())[0]!, gradient };
       } finally {
@@ -196,9 +214,16 @@ export class TfjsObjective implements Objective {
   }
 
   #write(weights: readonly ModelWeight[], coefficients: Float64Array): void {
+    const { n } = this.#stack;
+    const overall = overallCoefficients(coefficients, n, this.blocks);
     for (const weight of weights) {
       const values = this.#scratch.get(weight)!;
-      this.#stack.combine(weight.name, coefficients, values);
+      const block = this.#blockOf.get(weight.name);
+      this.#stack.combine(
+        weight.name,
+        block === undefined ? overall : ofBlock(coefficients, n, block),
+        values,
+      );
       assign(weight, values);
     }
   }

@@ -20,6 +20,11 @@ export const asNumber: Narrow<number> = (value, at) => {
   return value;
 };
 
+export const asBoolean: Narrow<boolean> = (value, at) => {
+  if (typeof value !== 'boolean') throw new NarrowError(at, 'true or false', value);
+  return value;
+};
+
 /** A measured number: JSON has no NaN or infinity, so it writes them as null, which comes back as NaN. */
 export const asMeasured: Narrow<number> = (value, at) => (value === null ? NaN : asNumber(value, at));
 

@@ -170,6 +170,8 @@ async function train(
       return trainCoefficients(objective, iclr(gram, options), start, settings, hooks);
     case 'v4':
       return trainCoefficients(objective, v4(gram, options), start, settings, hooks);
+    case 'lbfgs':
+      throw new TwaError('usage', 'The rule lbfgs is not there yet.');
   }
 }
 

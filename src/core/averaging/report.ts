@@ -9,6 +9,7 @@ import { PARTIAL_SUFFIX, publishFile } from '../checkpoints/publish.ts';
 import { TwaError } from '../errors.ts';
 import {
   asArray,
+  asBoolean,
   asMeasured,
   asNumber,
   asObject,
@@ -18,12 +19,16 @@ import {
   NarrowError,
   type Narrow,
 } from './narrow.ts';
+import { CONSTRAINTS, GRANULARITIES, METHODS, RULES, STARTS } from './methods.ts';
 import type {
   AverageReport,
+  BlockCoefficients,
   BufferMode,
+  BufferScore,
   Interval,
   LossPoint,
   Method,
+  MethodSettings,
   PassResult,
   Provenance,
   Recommendation,
@@ -50,6 +55,7 @@ export interface Made {
 export interface PlainMerge {
   readonly method: Method;
   readonly coefficients: readonly number[];
+  readonly settings?: MethodSettings;
   readonly seed: number;
   readonly bufferMode: BufferMode | 'none';
 }
@@ -69,6 +75,7 @@ export function buildReport(made: Made): AverageReport {
     recommendation: pass?.recommendation ?? notEvaluated(result.method),
     lossCurve: pass?.lossCurve ?? [],
     notes: pass?.notes ?? [],
+    ...(pass?.bufferScores === undefined ? {} : { bufferScores: pass.bufferScores }),
     ...(newest?.step === undefined ? {} : { step: newest.step }),
     ...(newest?.epoch === undefined ? {} : { epoch: newest.epoch }),
     provenance: {
@@ -76,8 +83,10 @@ export function buildReport(made: Made): AverageReport {
       version: manifest.version,
       createdAt: new Date().toISOString(),
       coefficients: result.coefficients,
+      ...(pass?.blocks === undefined ? {} : { blocks: pass.blocks }),
       method: result.method,
       options: pass?.options,
+      ...(result.settings === undefined ? {} : { settings: result.settings }),
       seed: result.seed,
       splits: pass?.splits,
       buffers: result.bufferMode,
@@ -160,7 +169,7 @@ export async function readReport(path: string): Promise<AverageReport> {
   }
 }
 
-const asMethod = asOneOf<Method>('uniform', 'twa', 'manual');
+const asMethod = asOneOf<Method>(...METHODS);
 const asNumbers = asArray(asNumber);
 
 const asInterval: Narrow<Interval> = asObject((members) => ({
@@ -209,15 +218,38 @@ const asPoint: Narrow<LossPoint> = asObject((members) => ({
 }));
 
 const asOptions: Narrow<TwaOptions> = asObject((members) => ({
-  rule: members.get('rule', asOneOf('iclr', 'v4')),
+  rule: members.get('rule', asOneOf(...RULES)),
+  constraint: members.get('constraint', asOneOf(...CONSTRAINTS)),
+  granularity: members.get('granularity', asOneOf(...GRANULARITIES)),
   fitData: members.get('fitData', asOneOf('validation', 'train')),
-  start: members.get('start', asOneOf('mean', 'last', 'best')),
+  start: members.get('start', asOneOf(...STARTS)),
   epochs: members.get('epochs', asNumber),
   batchSize: members.get('batchSize', asNumber),
   learningRate: members.get('learningRate', asNumber),
   weightDecay: members.get('weightDecay', asNumber),
   momentum: members.get('momentum', asNumber),
   patience: members.get('patience', asNumber),
+  ridge: members.get('ridge', asNumber),
+  sparse: members.get('sparse', asBoolean),
+}));
+
+const asSettings: Narrow<MethodSettings> = asObject((members) => ({
+  ...members.maybe('k', asNumber),
+  ...members.maybe('decay', asNumber),
+  ...members.maybe('evaluations', asNumber),
+  ...members.maybe('metric', asString),
+}));
+
+const asBlock: Narrow<BlockCoefficients> = asObject((members) => ({
+  name: members.get('name', asString),
+  tensors: members.get('tensors', asArray(asString)),
+  coefficients: members.get('coefficients', asNumbers),
+}));
+
+const asBufferScore: Narrow<BufferScore> = asObject((members) => ({
+  mode: members.get('mode', asOneOf('recalibrate', 'average', 'newest')),
+  metric: members.get('metric', asMeasured),
+  loss: members.get('loss', asMeasured),
 }));
 
 const asSource: Narrow<SourceRecord> = asObject((members) => ({
@@ -233,8 +265,10 @@ const asProvenance: Narrow<Provenance> = asObject((members) => ({
   version: members.get('version', asString),
   createdAt: members.get('createdAt', asString),
   coefficients: members.get('coefficients', asNumbers),
+  ...members.maybe('blocks', asArray(asBlock)),
   method: members.get('method', asMethod),
   options: members.get('options', asOptional(asOptions)),
+  ...members.maybe('settings', asSettings),
   seed: members.get('seed', asNumber),
   splits: members.get('splits', asOptional(asSplits)),
   buffers: members.get('buffers', asOneOf('recalibrate', 'average', 'newest', 'none')),
@@ -272,6 +306,7 @@ const asReport: Narrow<AverageReport> = asObject((members) => ({
   recommendation: members.get('recommendation', asRecommendation),
   lossCurve: members.get('lossCurve', asArray(asPoint)),
   notes: members.get('notes', asArray(asString)),
+  ...members.maybe('bufferScores', asArray(asBufferScore)),
   ...members.maybe('step', asNumber),
   ...members.maybe('epoch', asNumber),
   provenance: members.get('provenance', asProvenance),

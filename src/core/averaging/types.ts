@@ -3,6 +3,7 @@
  * mixed as w = sum_i a_i w_i; `coefficients` is the vector a, of length n, oldest checkpoint first.
  */
 import type { Goal } from '../runs/types.ts';
+import type { Constraint, Granularity, Method, Start, TwaRule } from './methods.ts';
 
 /** Where a user's data may be used: see {@link SplitSizes}. */
 export type FitData =
@@ -57,17 +58,30 @@ export interface Objective {
   /** Model has running statistics that a mix needs to recompute. */
   readonly hasRunningStatistics: boolean;
   /**
+   * How the trainable parameters are divided, where each block has coefficients of its own. Absent: one block of
+   * everything, and every vector of coefficients has n numbers. With blocks it has n numbers, the same for every
+   * block, or `blocks.length * n`, block after block, and a gradient has the length of the coefficients. What belongs
+   * to no block (running statistics that are averaged, other state) follows {@link overallCoefficients}.
+   */
+  readonly blocks?: readonly Block[];
+  /** Only `evaluate` works (a command, say): coefficients are found by search. Absent: there are gradients. */
+  readonly hasGradients?: boolean;
+  /**
    * Gram matrix of the stack in float64, centred: entry (i, j) is <w_i - m, w_j - m> with m the mean checkpoint;
    * `withMean[i]` is <w_i - m, m> and `meanSquared` is <m, m>. Row-major [n, n].
    */
   gram(signal?: AbortSignal): Promise<CentredGram>;
+  /** The same per block, in the order of `blocks`; there whenever `blocks` is. */
+  blockGrams?(signal?: AbortSignal): Promise<readonly CentredGram[]>;
   /**
-   * Mean loss over `examples` (indices into the fit split) in training mode, and dL/da_i = <w_i, dL/dw>.
+   * Mean loss over `examples` (indices into the fit split) in training mode, and dL/da_i = <w_i, dL/dw>. What is
+   * random in the model (dropout) is drawn anew in every call, or by `draw`: a line search must compare like with like.
    */
   lossAndGradient(
     coefficients: Float64Array,
     examples: Int32Array,
     signal?: AbortSignal,
+    draw?: number,
   ): Promise<{ readonly loss: number; readonly gradient: Float64Array }>;
   /** Evaluation mode. A mix is recalibrated first where `buffers` says so. */
   evaluate(
@@ -81,6 +95,15 @@ export interface Objective {
   dispose(): Promise<void>;
 }
 
+/** Parameter tensors that share one coefficient per checkpoint. */
+export interface Block {
+  readonly name: string;
+  /** By their names in the checkpoint. */
+  readonly tensors: readonly string[];
+  /** Elements. */
+  readonly size: number;
+}
+
 export interface CentredGram {
   readonly n: number;
   readonly centred: Float64Array;
@@ -88,28 +111,43 @@ export interface CentredGram {
   readonly meanSquared: number;
 }
 
-export type TwaRule =
-  /** ICLR 2023: span of the checkpoints, orthonormalised; SGD with momentum; coefficients free. */
-  | 'iclr'
-  /** arXiv v4: centred, normalised rows; AdamW; coefficients sum to one. */
-  | 'v4';
+export type { Constraint, Granularity, Method, Start, TwaRule } from './methods.ts';
 
 /** Everything has a default; see `defaults.ts`, which also says where each number comes from. */
 export interface TwaOptions {
   readonly rule: TwaRule;
+  readonly constraint: Constraint;
+  readonly granularity: Granularity;
   readonly fitData: FitData;
-  readonly start: 'mean' | 'last' | 'best';
+  readonly start: Start;
+  /** Passes over the fit split; `lbfgs`: steps, each of about one pass. */
   readonly epochs: number;
+  /** Examples per step; `lbfgs`: at most so many in all, the same ones in every step. */
   readonly batchSize: number;
+  /** Not used by `lbfgs`. */
   readonly learningRate: number;
   /** L2 (iclr: on w, which is ridge on beta) or decoupled (v4: on x). */
   readonly weightDecay: number;
   readonly momentum: number;
   /** Stop when the stop split has not improved for this many epochs. */
   readonly patience: number;
+  /** Adds ridge / 2 * n * sum_i (a_i - 1/n)^2 to the loss: pulls toward the plain average. */
+  readonly ridge: number;
+  /** Leave checkpoints out, the smallest coefficients first, while the stop split does not notice. */
+  readonly sparse: boolean;
 }
 
-export type Method = 'uniform' | 'twa' | 'manual';
+/** What the methods without training need; each has a default where it can be chosen from data. */
+export interface MethodSettings {
+  /** `last-k`, `best-k`: how many. */
+  readonly k?: number;
+  /** `ema`: how much of the average stays at every checkpoint, at least 0 and below 1. */
+  readonly decay?: number;
+  /** `search`: how many mixes to evaluate. */
+  readonly evaluations?: number;
+  /** `best-k` without a task: the logged metric that chose. */
+  readonly metric?: string;
+}
 
 export type PassPhase =
   | 'reading' // headers compared, checkpoints loaded
@@ -150,10 +188,11 @@ export interface Interval {
 
 /** One line of the final table. All numbers on the report split. */
 export interface TableRow {
-  /** 'best', 'last', 'uniform', 'twa', 'manual'. */
+  /** 'best' and 'last' are single checkpoints; the others are the names of methods. */
   readonly id: string;
   /** "Best single (epoch 27)". */
   readonly label: string;
+  /** With blocks, their average weighted by size. */
   readonly coefficients?: readonly number[];
   readonly metric: number;
   readonly metricInterval: Interval;
@@ -174,10 +213,27 @@ export interface Recommendation {
   readonly sentence: string;
 }
 
+/** The coefficients of one block, oldest checkpoint first. */
+export interface BlockCoefficients {
+  readonly name: string;
+  readonly tensors: readonly string[];
+  readonly coefficients: readonly number[];
+}
+
+/** What each way to get running statistics comes to on the stop split, for the mix that is written. */
+export interface BufferScore {
+  readonly mode: BufferMode;
+  readonly metric: number;
+  readonly loss: number;
+}
+
 /** Everything a finished pass found out; the core's result before a file is written. */
 export interface PassResult {
   readonly method: Method;
+  /** With `blocks`, their average weighted by size, which is what tensors outside of all blocks are mixed by. */
   readonly coefficients: readonly number[];
+  /** Where blocks have coefficients of their own. */
+  readonly blocks?: readonly BlockCoefficients[];
   readonly splits: SplitSizes;
   readonly metric: { readonly name: string; readonly goal: Goal };
   readonly table: readonly TableRow[];
@@ -186,10 +242,13 @@ export interface PassResult {
   /** What the Gram matrix tells: numerical rank, duplicates, in words. */
   readonly notes: readonly string[];
   readonly options: TwaOptions | undefined;
+  readonly settings?: MethodSettings;
   readonly seed: number;
   readonly bufferMode: BufferMode | 'none';
   /** Recalibrated running statistics for the chosen coefficients. */
   readonly buffers: readonly BufferValue[];
+  /** Of models with running statistics. */
+  readonly bufferScores?: readonly BufferScore[];
 }
 
 export interface SourceRecord {
@@ -208,8 +267,10 @@ export interface Provenance {
   readonly version: string;
   readonly createdAt: string;
   readonly coefficients: readonly number[];
+  readonly blocks?: readonly BlockCoefficients[];
   readonly method: Method;
   readonly options: TwaOptions | undefined;
+  readonly settings?: MethodSettings;
   readonly seed: number;
   readonly splits: SplitSizes | undefined;
   readonly buffers: BufferMode | 'none';
@@ -235,6 +296,8 @@ export interface AverageReport {
   readonly recommendation: Recommendation;
   readonly lossCurve: readonly LossPoint[];
   readonly notes: readonly string[];
+  /** Of models with running statistics. */
+  readonly bufferScores?: readonly BufferScore[];
   readonly step?: number;
   readonly epoch?: number;
   readonly provenance: Provenance;

@@ -151,6 +151,18 @@ export function methodLabel(method: string): string {
       return 'TWA';
     case 'uniform':
       return l10n.t('uniform (SWA)');
+    case 'last-k':
+      return l10n.t('newest (LAWA)');
+    case 'ema':
+      return l10n.t('EMA');
+    case 'best-k':
+      return l10n.t('best by metric');
+    case 'prune':
+      return l10n.t('pruned');
+    case 'greedy':
+      return l10n.t('greedy soup');
+    case 'search':
+      return l10n.t('searched coefficients');
     case 'manual':
       return l10n.t('own coefficients');
     default:

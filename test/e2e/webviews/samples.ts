@@ -222,6 +222,10 @@ export function sampleReport(evaluated = true): AverageReport {
             weightDecay: 0,
             momentum: 0.9,
             patience: 4,
+            constraint: 'affine',
+            granularity: 'one',
+            ridge: 0,
+            sparse: false,
           }
         : undefined,
       seed: 1,
