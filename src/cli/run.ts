@@ -5,6 +5,7 @@ import { UsageError } from './options.ts';
 import { makeTerminal, type Terminal } from './terminal.ts';
 import type { Verb } from './verb.ts';
 import { average } from './verbs/average.ts';
+import { convert } from './verbs/convert.ts';
 import { devices } from './verbs/devices.ts';
 import { diff } from './verbs/diff.ts';
 import { evaluate } from './verbs/evaluate.ts';
@@ -12,7 +13,7 @@ import { init } from './verbs/init.ts';
 import { inspect } from './verbs/inspect.ts';
 import { metrics } from './verbs/metrics.ts';
 
-const VERBS: readonly Verb[] = [inspect, diff, metrics, average, evaluate, devices, init];
+const VERBS: readonly Verb[] = [inspect, diff, metrics, average, evaluate, convert, devices, init];
 
 const HELP = `Usage: twa VERB [arguments]
 

@@ -14,7 +14,7 @@ import type { PassProgress } from '../core/averaging/types.ts';
 import { reportPathFor } from '../core/averaging/report.ts';
 import { cancelled, deserializeError, throwIfAborted, TwaError } from '../core/errors.ts';
 import { parseFromCompute } from './messages.ts';
-import type { AverageRequest, FromCompute, JobName, Jobs, ToCompute } from './protocol.ts';
+import type { AverageRequest, ConvertJobRequest, FromCompute, JobName, Jobs, ToCompute } from './protocol.ts';
 
 export type LogLevel = Extract<FromCompute, { kind: 'log' }>['level'];
 
@@ -45,7 +45,7 @@ export async function runJob<J extends JobName>(
   hooks: JobHooks = {},
 ): Promise<Jobs[J]['result']> {
   throwIfAborted(hooks.signal);
-  const leftovers = job === 'average' ? unfinishedFiles(request as AverageRequest) : undefined;
+  const removeLeftovers = leftoversOf(job, request);
   try {
     return await new Promise<Jobs[J]['result']>((resolve, reject) => {
       const child = start(hooks);
@@ -106,7 +106,7 @@ export async function runJob<J extends JobName>(
       }
     });
   } catch (error) {
-    await leftovers?.remove();
+    await removeLeftovers();
     throw error;
   }
 }
@@ -163,17 +163,20 @@ function died(code: number | null, signal: NodeJS.Signals | null, stderr: readon
   );
 }
 
-/**
- * What an `average` that fails may leave: its partial, and an output without the report that completes it. An output
- * that was there before is somebody else's.
- */
-function unfinishedFiles({ output, partial }: AverageRequest): { remove(): Promise<void> } {
+/** What removes the unfinished files of a job that failed. */
+function leftoversOf<J extends JobName>(job: J, request: Jobs[J]['request']): () => Promise<void> {
+  if (job === 'average') return unfinishedAverage(request as AverageRequest);
+  return async () => {
+    if (job === 'convert') await removePartial((request as ConvertJobRequest).partial);
+  };
+}
+
+/** A partial, and an output without the report that completes it. An output that was there before is somebody else's. */
+function unfinishedAverage({ output, partial }: AverageRequest): () => Promise<void> {
   const existed = existsSync(output);
-  return {
-    async remove() {
-      await removePartial(partial);
-      if (existed || existsSync(reportPathFor(output))) return;
-      await rm(output, { recursive: true, force: true });
-    },
+  return async () => {
+    await removePartial(partial);
+    if (existed || existsSync(reportPathFor(output))) return;
+    await rm(output, { recursive: true, force: true });
   };
 }

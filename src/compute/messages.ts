@@ -52,6 +52,12 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
   devices: {},
   tensorStatistics: { checkpoint: isText, tensors: isOptional(isListOf(isText)) },
   compareTensors: { a: isText, b: isText },
+  convert: {
+    checkpoint: isText,
+    output: isText,
+    partial: isText,
+    dtype: isOptional(isOneOf('F64', 'F32', 'F16', 'BF16')),
+  },
 };
 
 const phases: Readonly<Record<PassPhase, true>> = {

@@ -14,6 +14,7 @@ import type {
   TwaOptions,
 } from '../core/averaging/types.ts';
 import type { TensorChange, TensorStatistics } from '../core/checkpoints/changes.ts';
+import type { TargetDType } from '../core/checkpoints/convert.ts';
 import type { SerializedError } from '../core/errors.ts';
 import type { Goal } from '../core/runs/types.ts';
 
@@ -106,6 +107,27 @@ export interface CompareTensorsResult {
   readonly changes: readonly TensorChange[];
 }
 
+export interface ConvertJobRequest {
+  /** Absolute path of a complete checkpoint. */
+  readonly checkpoint: string;
+  /** The `.safetensors` file to make (must not exist) and where it grows until it is whole. */
+  readonly output: string;
+  readonly partial: string;
+  /** For all float tensors; as they are without. */
+  readonly dtype?: TargetDType;
+}
+
+export interface ConvertJobResult {
+  readonly output: string;
+  /** How many. */
+  readonly tensors: number;
+  /** Of the file. */
+  readonly bytes: number;
+  readonly notes: readonly string[];
+  readonly sourceSha256: string;
+  readonly outputSha256: string;
+}
+
 /** Adding a job is adding a line here; both sides then fail to compile until they handle it. */
 export interface Jobs {
   average: { request: AverageRequest; result: AverageReport };
@@ -113,6 +135,7 @@ export interface Jobs {
   devices: { request: Record<string, never>; result: DevicesResult };
   tensorStatistics: { request: TensorStatisticsRequest; result: TensorStatisticsResult };
   compareTensors: { request: CompareTensorsRequest; result: CompareTensorsResult };
+  convert: { request: ConvertJobRequest; result: ConvertJobResult };
 }
 export type JobName = keyof Jobs;
 

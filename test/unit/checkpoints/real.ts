@@ -15,6 +15,7 @@ import {
 } from '../../../src/core/checkpoints/registry.ts';
 import type { CheckpointHeader } from '../../../src/core/checkpoints/types.ts';
 import { FIXTURES, temporaryDirectory } from './help.ts';
+import { PYTHON, skipWithout } from './python.ts';
 
 interface Expected {
   readonly dtype: string;
@@ -103,33 +104,15 @@ export function describeReal({ folder, format, modules }: Real): void {
       }
     });
 
-    const missing = missingModules(modules);
-    test(
-      `its framework loads the mean (${modules.join(', ')})`,
-      { skip: missing === '' ? false : `${missing} cannot be imported by ${PYTHON}` },
-      () => {
-        const script = join(FIXTURES, 'check_frameworks.py');
-        const { status, stdout, stderr } = spawnSync(PYTHON, [script, folder, merged, expectedPath], {
-          encoding: 'utf8',
-        });
-        assert.equal(status, 0, stderr.slice(-3000) + stdout);
-        assert.match(stdout, /^equal: \d+ tensors$/m);
-      },
-    );
+    test(`its framework loads the mean (${modules.join(', ')})`, skipWithout(modules), () => {
+      const script = join(FIXTURES, 'check_frameworks.py');
+      const { status, stdout, stderr } = spawnSync(PYTHON, [script, folder, merged, expectedPath], {
+        encoding: 'utf8',
+      });
+      assert.equal(status, 0, stderr.slice(-3000) + stdout);
+      assert.match(stdout, /^equal: \d+ tensors$/m);
+    });
   });
-}
-
-const PYTHON = process.env['TWA_PYTHON'] ?? 'python3';
-const known = new Map<string, boolean>();
-
-function missingModules(modules: readonly string[]): string {
-  const missing = modules.filter((name) => {
-    // find_spec imports nothing, so it is quick.
-    const code = `import importlib.util as u, sys; sys.exit(u.find_spec(${JSON.stringify(name)}) is None)`;
-    if (!known.has(name)) known.set(name, spawnSync(PYTHON, ['-c', code]).status === 0);
-    return known.get(name) !== true;
-  });
-  return missing.join(', ');
 }
 
 async function dump(header: CheckpointHeader): Promise<Record<string, Expected>> {

@@ -4,6 +4,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { average } from '../../../src/cli/verbs/average.ts';
+import { convert } from '../../../src/cli/verbs/convert.ts';
 import { devices } from '../../../src/cli/verbs/devices.ts';
 import { diff } from '../../../src/cli/verbs/diff.ts';
 import { evaluate } from '../../../src/cli/verbs/evaluate.ts';
@@ -135,7 +136,7 @@ test('task-file.md: a module with a model for checkpoints that hold weights only
 
 test('cli.md: every verb with every option, and no other', () => {
   const text = read('cli.md');
-  for (const { name, help } of [inspect, diff, metrics, average, evaluate, devices, init]) {
+  for (const { name, help } of [inspect, diff, metrics, average, evaluate, convert, devices, init]) {
     const section = new RegExp(`^## twa ${name}\\n([\\s\\S]*?)(?=^## |$(?![\\s\\S]))`, 'm').exec(text)?.[1];
     assert.ok(section !== undefined, name);
     const ofHelp = new Set(help.slice(help.indexOf('\nOptions:')).match(/(?<=^ {2}(?:-h, )?)--[a-z-]+/gm));

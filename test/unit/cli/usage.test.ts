@@ -6,6 +6,7 @@ import { UsageError } from '../../../src/cli/options.ts';
 import type { Terminal } from '../../../src/cli/terminal.ts';
 import type { Verb } from '../../../src/cli/verb.ts';
 import { average } from '../../../src/cli/verbs/average.ts';
+import { convert } from '../../../src/cli/verbs/convert.ts';
 import { devices } from '../../../src/cli/verbs/devices.ts';
 import { diff } from '../../../src/cli/verbs/diff.ts';
 import { evaluate } from '../../../src/cli/verbs/evaluate.ts';
@@ -14,7 +15,7 @@ import { inspect } from '../../../src/cli/verbs/inspect.ts';
 import { metrics } from '../../../src/cli/verbs/metrics.ts';
 import { checkpoints, twa } from './cli.ts';
 
-const VERBS: readonly Verb[] = [inspect, diff, metrics, average, evaluate, devices, init];
+const VERBS: readonly Verb[] = [inspect, diff, metrics, average, evaluate, convert, devices, init];
 const mixed = path.join(checkpoints, 'mixed');
 const two = ['epoch-001', 'epoch-002'].map((name) => path.join(mixed, `${name}.safetensors`));
 const out = ['--out', '/tmp/never.safetensors'];
@@ -44,11 +45,11 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [[], 'Which verb? See twa --help.'],
   [
     ['frobnicate'],
-    'There is no verb "frobnicate": use one of inspect, diff, metrics, average, evaluate, devices, init, or twa --help.',
+    'There is no verb "frobnicate": use one of inspect, diff, metrics, average, evaluate, convert, devices, init, or twa --help.',
   ],
   [
     ['--frobnicate'],
-    'There is no option "--frobnicate": use one of inspect, diff, metrics, average, evaluate, devices, init, or twa --help.',
+    'There is no option "--frobnicate": use one of inspect, diff, metrics, average, evaluate, convert, devices, init, or twa --help.',
   ],
   [['--version', 'x'], '"x" is one argument too many.'],
   [['inspect'], 'inspect needs a path.'],
@@ -62,6 +63,13 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [['evaluate', mixed, '--split', 'train'], '--split must be one of report, stop, fit, not "train".'],
   [['evaluate', mixed, '--task'], '--task needs a value (FILE).'],
   [['evaluate', mixed, '--task='], '--task needs a value (FILE).'],
+  [['convert', two[0]!], 'convert needs --out OUT.safetensors.'],
+  [['convert', ...two, ...out], `"${two[1]!}" is one argument too many.`],
+  [['convert', two[0]!, '--out', 'a.pt'], '--out must end in .safetensors.'],
+  [
+    ['convert', two[0]!, ...out, '--dtype', 'int8'],
+    '--dtype must be one of f64, f32, f16, bf16, not "int8".',
+  ],
   [['average', mixed], 'average needs --out OUT.'],
   [['average', mixed, ...out, ...out], '--out is given twice.'],
   [['average', mixed, '--out', '--json'], '--out needs a value (OUT).'],
@@ -211,7 +219,7 @@ for (const verb of VERBS) {
 
 test('every option of every verb was seen', () => {
   // Guards the test above against a help text that its pattern no longer reads.
-  assert.deepEqual(ALL.length, 23, ALL.map(({ name }) => name).join(' '));
+  assert.deepEqual(ALL.length, 24, ALL.map(({ name }) => name).join(' '));
 });
 
 test('--method last and ema: which checkpoints, and with which coefficients', async () => {

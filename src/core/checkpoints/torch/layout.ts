@@ -38,12 +38,10 @@ function notesOn(
   const notes: string[] = [];
   if (under !== undefined) notes.push(`Its weights are under "${under}".`);
   if (others.length > 0) {
-    notes.push(
-      `A second set of weights is not averaged but kept from the newest checkpoint: ${list(others)}.`,
-    );
+    notes.push(`A second set of weights in it is not used: ${list(others)}.`);
   }
   if (kept.length > 0) {
-    notes.push(`Kept from the newest checkpoint, optimizer state included: ${list(kept)}.`);
+    notes.push(`Beside its weights it holds: ${list(kept)}.`);
   }
   if (strangers.length > 0) {
     notes.push(
