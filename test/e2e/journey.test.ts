@@ -1,7 +1,7 @@
 /** The main job, as a user does it: watch a run, select, right-click, TWA, read the result. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -34,6 +34,18 @@ const HAS_STAR = `(() => {
 })()`;
 /** For the page: by how many pixels it is wider than its window. */
 const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+
+/** Gives the task a loss that takes its time, so that a pass can be cancelled on a machine of any speed. */
+async function slowDown(workspace: string): Promise<void> {
+  const loss = `export function loss(model, { xs, ys }, { tf, training }) {
+    if (training) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    return tf.losses.softmaxCrossEntropy(ys, model.apply(xs, { training }));
+  }`;
+  await writeFile(path.join(workspace, 'slow.mjs'), loss);
+  const file = path.join(workspace, 'twa.json');
+  const task = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  await writeFile(file, JSON.stringify({ ...task, loss: undefined, module: 'slow.mjs' }));
+}
 
 describe('From a run to a better model', () => {
   let folder: string;
@@ -143,8 +155,6 @@ describe('From a run to a better model', () => {
   });
 
   step('a reloaded window has its panels and checks again', async () => {
-    // The compute backend of the next test: slow enough to be cancelled at leisure.
-    await workbench.server.configure({ 'twa.backend': 'cpu' });
     await workbench.reload();
     for (const { tab, shows } of PANELS) {
       await workbench.editorTab(tab).click();
@@ -155,6 +165,7 @@ describe('From a run to a better model', () => {
   });
 
   step('cancelling from the notification leaves nothing behind', async () => {
+    await slowDown(workspace);
     await workbench.runCommand('TWA: Average Checkpoints with TWA…');
     await workbench.pick('TWA, free coefficients');
     const toast = workbench.toast(/Averaging 5 checkpoints/);

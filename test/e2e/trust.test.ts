@@ -25,6 +25,8 @@ describe('Restricted Mode', () => {
   test('shows runs and offers no averaging', () =>
     workbench.watched('restricted', async () => {
       await workbench.page.getByRole('button', { name: /^No/ }).click();
+      // Moves everything down when it comes.
+      await workbench.page.getByText('Restricted Mode is intended').waitFor();
       await workbench.showView('Training');
       const checkpoint = workbench.rows(/^Checkpoint epoch-002/);
       await checkpoint.waitFor();

@@ -142,10 +142,14 @@ export class Workbench {
     }
   }
 
+  /** Opens a context menu, again when something that moves the page closes it. */
   async openMenu(target: Locator): Promise<void> {
-    await target.click({ button: 'right' });
-    await this.menuItems.first().waitFor();
-    await sleep(FADE_MS);
+    await eventually('the context menu', async () => {
+      await target.click({ button: 'right' });
+      if (!(await appears(this.menuItems.first(), 2000))) return undefined;
+      await sleep(FADE_MS);
+      return (await this.menuItems.first().isVisible()) || undefined;
+    });
   }
 
   get menuItems(): Locator {
