@@ -10,7 +10,7 @@ import { throwIfAborted } from '../errors.ts';
 import { axisOf } from './columns.ts';
 import { flatten, isObject, parseLooseJson } from './json.ts';
 import { RowCollector } from './rows.ts';
-import type { MetricsFormat, MetricsTail, MetricsUpdate } from './types.ts';
+import type { MetricsFormat, MetricsTail, MetricsUpdate, TrainingFacts } from './types.ts';
 
 /** A million log lines; a larger file is none of the Trainer's. */
 const MAX_BYTES = 256 << 20;
@@ -60,7 +60,7 @@ class TrainerStateTail implements MetricsTail {
     for (const entry of history as unknown[]) {
       if (isObject(entry)) rows.addRow(flatten(entry, (name) => axisOf(name) !== undefined));
     }
-    return { reset: true, points: rows.take(), warnings: [] };
+    return { reset: true, points: rows.take(), facts: factsIn(state), warnings: [] };
   }
 
   #unreadable(why: string): MetricsUpdate {
@@ -70,4 +70,15 @@ class TrainerStateTail implements MetricsTail {
       warnings: [`${this.path} could not be read as a Trainer's state: ${why}.`],
     };
   }
+}
+
+/** `max_steps` is always set when training has begun; epochs then follow from it. */
+function factsIn(state: unknown): TrainingFacts {
+  if (!isObject(state)) return {};
+  const positive = (value: unknown): value is number => typeof value === 'number' && value > 0;
+  const steps = 'max_steps' in state ? state.max_steps : undefined;
+  const epochs = 'num_train_epochs' in state ? state.num_train_epochs : undefined;
+  return {
+    plan: { ...(positive(steps) ? { steps } : {}), ...(positive(epochs) ? { epochs } : {}) },
+  };
 }

@@ -12,6 +12,19 @@ export interface SeriesPoints {
   readonly wallTimes: readonly number[];
 }
 
+/** How long a training shall be. */
+export interface TrainingPlan {
+  readonly steps?: number;
+  readonly epochs?: number;
+}
+
+/** What a log or configuration says of the training as a whole. */
+export interface TrainingFacts {
+  readonly plan?: TrainingPlan;
+  /** Only from a tracker that was told the end. */
+  readonly outcome?: 'finished' | 'failed';
+}
+
 export interface MetricsUpdate {
   /** The file was truncated, replaced or rotated: forget everything read from it before, then add `points`. */
   readonly reset: boolean;
@@ -21,6 +34,8 @@ export interface MetricsUpdate {
    */
   readonly voidFrom?: number;
   readonly points: readonly SeriesPoints[];
+  /** What came to be known; it adds to, or replaces, what was known before. */
+  readonly facts?: TrainingFacts;
   /** Sentences for the user about what could not be read, each with file and line. */
   readonly warnings: readonly string[];
 }

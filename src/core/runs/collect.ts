@@ -5,12 +5,12 @@ import { reportPathFor } from '../averaging/report.ts';
 import { trainingOrder } from '../checkpoints/order.ts';
 import { AVERAGES_DIRECTORY } from '../checkpoints/registry.ts';
 import { joinResumed } from '../metrics/resumed.ts';
-import type { Series } from '../metrics/types.ts';
+import type { Series, TrainingFacts } from '../metrics/types.ts';
 import { groupBy } from './group.ts';
 import { joinMetrics } from './join.ts';
 import { homeOf, lonePairs, namesOneCheckpoint, runNames, watchedFolderOf } from './layout.ts';
 import { datedRun, splitOf, twins } from './logDirectories.ts';
-import type { AverageSummary, CheckpointEntry, Run } from './types.ts';
+import type { AverageSummary, CheckpointEntry, Run, Training } from './types.ts';
 
 /** A checkpoint before it is known whose run it belongs to. */
 export interface FoundCheckpoint extends Omit<CheckpointEntry, 'name' | 'metrics' | 'average'> {
@@ -26,11 +26,20 @@ export interface FoundLog {
   readonly anchor?: string;
   readonly inParts?: boolean;
   readonly voidFrom?: number;
+  readonly facts?: TrainingFacts;
+}
+
+/** A configuration that lies with a run. */
+export interface FoundConfig {
+  readonly path: string;
+  readonly facts: TrainingFacts;
 }
 
 export interface Found {
   readonly checkpoints: readonly FoundCheckpoint[];
   readonly logs: readonly FoundLog[];
+  /** `path` stands for the file in the question whose run it is. */
+  readonly configs?: readonly FoundConfig[];
   /** By the path of the report. */
   readonly reports: ReadonlyMap<string, AverageSummary>;
 }
@@ -59,6 +68,7 @@ export function collectRuns(
     new Set([...checkpoints.keys(), ...logs.keys()]),
     (directory) => outer.get(directory) ?? directory,
   );
+  const configs = groupBy(found.configs ?? [], ({ path }) => home(path));
   const directories = [...parts.keys()].sort(byPath);
   const names = runNames(directories, watchedFolders);
   const before = new Map(previous.map((run) => [run.directory, run]));
@@ -70,6 +80,7 @@ export function collectRuns(
       inRun.flatMap((part) => checkpoints.get(part) ?? []),
       inRun.flatMap((part) => logs.get(part) ?? []),
       found.reports,
+      inRun.flatMap((part) => configs.get(part) ?? []),
     );
     // A file that is only named like a log makes no run.
     const isEmpty = run.checkpoints.length + run.averages.length + run.series.length === 0;
@@ -84,6 +95,7 @@ function makeRun(
   checkpoints: readonly FoundCheckpoint[],
   logs: readonly FoundLog[],
   reports: ReadonlyMap<string, AverageSummary>,
+  configs: readonly FoundConfig[],
 ): Run {
   const series = seriesOf(logs, directory);
   const trained: FoundCheckpoint[] = [];
@@ -118,8 +130,36 @@ function makeRun(
     })),
     averages: averages.sort((a, b) => a.mtimeMs - b.mtimeMs || byPath(a.path, b.path)),
     series,
-    mtimeMs: [...checkpoints, ...logs].reduce((newest, { mtimeMs }) => Math.max(newest, mtimeMs), 0),
+    mtimeMs: newestOf([...checkpoints, ...logs]),
+    training: trainingOf(trained, logs, series, configs),
   };
+}
+
+/** Logs know better than configurations, which may be of an earlier attempt. */
+function trainingOf(
+  trained: readonly FoundCheckpoint[],
+  logs: readonly FoundLog[],
+  series: readonly Series[],
+  configs: readonly FoundConfig[],
+): Training {
+  const activeMs = newestOf([...trained, ...logs]);
+  const begun = [
+    ...trained.map(({ mtimeMs }) => mtimeMs),
+    ...series.flatMap(({ wallTimes }) => wallTimes.find(Number.isFinite) ?? []),
+  ];
+  const known = [...configs, ...logs].flatMap(({ facts }) => facts ?? []);
+  const plan = Object.assign({}, ...known.map((one) => one.plan)) as TrainingFacts['plan'] & object;
+  const outcome = known.findLast((one) => one.outcome !== undefined)?.outcome;
+  return {
+    startedMs: begun.reduce((least, at) => Math.min(least, at), activeMs),
+    activeMs,
+    ...(Object.keys(plan).length === 0 ? {} : { plan }),
+    ...(outcome === undefined ? {} : { outcome }),
+  };
+}
+
+function newestOf(files: readonly { readonly mtimeMs: number }[]): number {
+  return files.reduce((newest, { mtimeMs }) => Math.max(newest, mtimeMs), 0);
 }
 
 /**
@@ -192,7 +232,8 @@ function keepIdentity(before: Run | undefined, now: Run): Run {
     averages === before.averages &&
     series === before.series &&
     now.name === before.name &&
-    now.mtimeMs === before.mtimeMs;
+    now.mtimeMs === before.mtimeMs &&
+    isDeepStrictEqual(now.training, before.training);
   return same ? before : { ...now, checkpoints, averages, series };
 }
 

@@ -11,8 +11,9 @@ import { parseNumber } from '../metrics/columns.ts';
 import { candidateMetrics } from '../metrics/registry.ts';
 import { applyUpdate } from '../metrics/series.ts';
 import { trainerStateFormat } from '../metrics/trainerState.ts';
-import type { MetricsFormat, MetricsTail, Series } from '../metrics/types.ts';
+import type { MetricsFormat, MetricsTail, Series, TrainingFacts } from '../metrics/types.ts';
 import type { Found, FoundCheckpoint } from './collect.ts';
+import { configAnchor, isTrainingConfig, readTrainingConfig } from './configs.ts';
 import { isReport } from './collect.ts';
 import { namesMetric } from './goals.ts';
 import { homeOf, isInside, newestTrainerStates, watchedFolderOf } from './layout.ts';
@@ -56,7 +57,13 @@ interface KnownLog {
   series: readonly Series[];
   /** See `MetricsUpdate`; the least so far. */
   voidFrom: number;
+  facts: TrainingFacts;
   warnings: readonly string[];
+}
+
+interface KnownConfig {
+  readonly stamp: Stamp;
+  readonly facts: TrainingFacts;
 }
 
 interface KnownReport {
@@ -74,9 +81,11 @@ export class Inventory {
   readonly #checkpoints = new Map<string, KnownCheckpoint>();
   readonly #logs = new Map<string, KnownLog>();
   readonly #reports = new Map<string, KnownReport>();
+  readonly #configs = new Map<string, KnownConfig>();
   #touchedCheckpoints = new Map<string, CheckpointFormat>();
   #touchedLogs = new Map<string, MetricsFormat>();
   #touchedReports = new Set<string>();
+  #touchedConfigs = new Set<string>();
 
   constructor(watchedFolders: readonly string[]) {
     this.#folders = watchedFolders;
@@ -89,10 +98,14 @@ export class Inventory {
     const format = candidateMetrics(path);
     if (format !== undefined) this.#touchedLogs.set(path, format);
     if (isReport(path)) this.#touchedReports.add(path);
+    const isConfig = isTrainingConfig(path);
+    if (isConfig) this.#touchedConfigs.add(path);
     // A shard, say: its name may say nothing, but it lies in a checkpoint that is a directory.
     const around = this.#checkpoints.get(dirname(path));
     if (around !== undefined) this.#touchedCheckpoints.set(dirname(path), around.format);
-    return candidate !== undefined || format !== undefined || around !== undefined || isReport(path);
+    return (
+      candidate !== undefined || format !== undefined || around !== undefined || isReport(path) || isConfig
+    );
   }
 
   /** Everything known in a directory may have changed or vanished. */
@@ -105,6 +118,9 @@ export class Inventory {
     }
     for (const path of this.#reports.keys()) {
       if (isInside(path, directory)) this.#touchedReports.add(path);
+    }
+    for (const path of this.#configs.keys()) {
+      if (isInside(path, directory)) this.#touchedConfigs.add(path);
     }
   }
 
@@ -136,7 +152,9 @@ export class Inventory {
           mtimeMs: log.stamp.mtimeMs,
           series: log.series,
           voidFrom: log.voidFrom,
+          facts: log.facts,
         })),
+      configs: [...this.#configs].map(([path, { facts }]) => ({ path: configAnchor(path), facts })),
       reports: new Map(
         [...this.#reports].flatMap(([path, { summary }]) => (summary === undefined ? [] : [[path, summary]])),
       ),
@@ -159,6 +177,8 @@ export class Inventory {
     this.#touchedCheckpoints = new Map();
     this.#touchedLogs = new Map();
     this.#touchedReports = new Set();
+    const configs = this.#touchedConfigs;
+    this.#touchedConfigs = new Set();
     await forEachLimited(checkpoints, CONCURRENCY, async ([path, format]) => {
       throwIfAborted(signal);
       await this.#lookAtCheckpoint(path, format, signal);
@@ -167,6 +187,10 @@ export class Inventory {
     await forEachLimited(reports, CONCURRENCY, async (path) => {
       throwIfAborted(signal);
       await this.#lookAtReport(path);
+    });
+    await forEachLimited(configs, CONCURRENCY, async (path) => {
+      throwIfAborted(signal);
+      await this.#lookAtConfig(path);
     });
   }
 
@@ -225,6 +249,7 @@ export class Inventory {
           tail: undefined,
           series: [],
           voidFrom: Infinity,
+          facts: {},
           warnings: [],
         });
       } else if (before.stamp.text !== stamp.text) {
@@ -243,6 +268,7 @@ export class Inventory {
       if (!current.has(path)) {
         log.tail = undefined;
         log.series = [];
+        log.facts = {};
         log.warnings = [];
       } else if (log.tail === undefined) {
         log.tail = log.format.open(path);
@@ -257,6 +283,7 @@ export class Inventory {
         const update = await log.tail.poll(signal);
         log.series = applyUpdate(log.series, update, path);
         log.voidFrom = Math.min(update.reset ? Infinity : log.voidFrom, update.voidFrom ?? Infinity);
+        log.facts = update.reset ? (update.facts ?? {}) : mergedFacts(log.facts, update.facts);
         log.warnings = update.reset ? update.warnings : [...log.warnings, ...update.warnings];
       } catch (error) {
         throwIfAborted(signal);
@@ -280,6 +307,15 @@ export class Inventory {
       this.#reports.set(path, { stamp, summary: summaryOf(path, report), warning: undefined });
     } catch (error) {
       this.#reports.set(path, { stamp, summary: undefined, warning: sentenceOf(error, path) });
+    }
+  }
+
+  async #lookAtConfig(path: string): Promise<void> {
+    const before = this.#configs.get(path);
+    const stamp = await this.#stampOf(path, before === undefined);
+    if (stamp === undefined) this.#configs.delete(path);
+    else if (before?.stamp.text !== stamp.text) {
+      this.#configs.set(path, { stamp, facts: await readTrainingConfig(path) });
     }
   }
 
@@ -318,6 +354,10 @@ export class Inventory {
     const watched = await Promise.all(this.#folders.map(realOf));
     return watched.some((other) => isInside(real, other));
   }
+}
+
+function mergedFacts(before: TrainingFacts, now: TrainingFacts | undefined): TrainingFacts {
+  return now === undefined ? before : { ...before, ...now, plan: { ...before.plan, ...now.plan } };
 }
 
 async function stampFrom(paths: readonly string[]): Promise<Stamp> {

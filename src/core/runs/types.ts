@@ -1,4 +1,4 @@
-import type { Series } from '../metrics/types.ts';
+import type { Series, TrainingFacts } from '../metrics/types.ts';
 
 /** Which way a metric is better. */
 export type Goal = 'minimize' | 'maximize';
@@ -45,6 +45,15 @@ export interface Run {
   readonly series: readonly Series[];
   /** Newest change of any file of the run, milliseconds since 1970. */
   readonly mtimeMs: number;
+  /** What training itself left behind; averages made later do not count. */
+  readonly training: Training;
+}
+
+export interface Training extends TrainingFacts {
+  /** When the run was begun, as far as its files tell, milliseconds since 1970. */
+  readonly startedMs: number;
+  /** Newest change of a log or of a checkpoint that training wrote. */
+  readonly activeMs: number;
 }
 
 /** The whole of what is known. A new object whenever something changed; unchanged runs keep their identity. */

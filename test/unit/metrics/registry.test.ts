@@ -36,6 +36,7 @@ test("Hugging Face's trainer_state.json", async () => {
   );
   assert.deepEqual(points['eval_loss'], [[8, 0.38895830512046814]]);
   assert.deepEqual(update.points.find(({ tag }) => tag === 'loss')!.epochs, [0.5, 1, 1.5, 2]);
+  assert.deepEqual(update.facts, { plan: { steps: 16, epochs: 2 } });
 });
 
 test('a trainer state is read again only when it changed, and one that is half written waits', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { readSeries } from '../../../src/core/metrics/registry.ts';
 import { applyUpdate } from '../../../src/core/metrics/series.ts';
 import type { MetricsUpdate, Series } from '../../../src/core/metrics/types.ts';
@@ -67,4 +68,60 @@ test('a damaged block is told and costs only its own rows; another file is said 
   const other = await wandbFormat.open(path).poll();
   assert.deepEqual(other.points, []);
   assert.match(other.warnings[0]!, /no run of Weights & Biases/);
+});
+
+/** One record of the log format, checksum and all. */
+function record(data: Buffer): Buffer {
+  const typed = Buffer.concat([Buffer.from([1]), data]);
+  const header = Buffer.alloc(6);
+  header.writeUInt32LE(crc32(typed), 0);
+  header.writeUInt16LE(data.length, 4);
+  return Buffer.concat([header, typed]);
+}
+
+/** A field of length-delimited type. */
+const field = (number: number, data: Buffer | string): Buffer =>
+  Buffer.concat([Buffer.from([...varint(8 * number + 2), ...varint(data.length)]), Buffer.from(data)]);
+const integer = (number: number, value: number): Buffer =>
+  Buffer.from([...varint(8 * number), ...varint(value)]);
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
+}
+
+test('how a run ended, how long it shall be, and the figures of the machine', async (t) => {
+  const real = await wandbFormat.open(FIXTURE).poll();
+  assert.deepEqual(real.facts, { outcome: 'finished', plan: {} });
+
+  const item = (key: string, json: string): Buffer => Buffer.concat([field(1, key), field(16, json)]);
+  const path = join(await temporaryDirectory(t), 'run-a.wandb');
+  await writeFile(
+    path,
+    Buffer.concat([
+      (await readFile(FIXTURE)).subarray(0, 7),
+      record(field(17, field(4, field(1, item('epochs', '40'))))),
+      record(field(5, field(1, item('max_steps', '{"value": 9000, "desc": null}')))),
+      record(field(2, Buffer.concat([field(1, item('_step', '7')), field(1, item('loss', '0.5'))]))),
+      record(
+        field(
+          7,
+          Buffer.concat([
+            field(2, Buffer.concat([integer(1, 1_700_000_000), integer(2, 500_000_000)])),
+            field(3, item('gpu.0.gpu', '87.5')),
+          ]),
+        ),
+      ),
+      record(field(18, integer(1, 1))),
+    ]),
+  );
+  const update = await wandbFormat.open(path).poll();
+  assert.deepEqual(update.warnings, []);
+  assert.deepEqual(update.facts, { outcome: 'failed', plan: { epochs: 40, steps: 9000 } });
+  const gpu = update.points.find(({ tag }) => tag === 'system/gpu.0.gpu');
+  assert.deepEqual(gpu && { ...gpu }, {
+    tag: 'system/gpu.0.gpu',
+    steps: [7],
+    values: [87.5],
+    epochs: [NaN],
+    wallTimes: [1_700_000_000_500],
+  });
 });

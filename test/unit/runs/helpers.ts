@@ -50,7 +50,17 @@ export function entry(
 }
 
 export function run(parts: Partial<Run>): Run {
-  return { directory: '/r', name: 'r', checkpoints: [], averages: [], series: [], mtimeMs: 0, ...parts };
+  const training = { startedMs: 0, activeMs: 0 };
+  return {
+    directory: '/r',
+    name: 'r',
+    checkpoints: [],
+    averages: [],
+    series: [],
+    mtimeMs: 0,
+    training,
+    ...parts,
+  };
 }
 
 /** A watcher that is closed when the test ends, looked at the way a view does: by its changes. */
