@@ -17,6 +17,7 @@ import { loadTask } from '../../core/task/load.ts';
 import { openEngine, type Engine } from '../engine.ts';
 import type { AverageRequest } from '../protocol.ts';
 import type { JobContext } from './context.ts';
+import { digestRecords } from './digest-records.ts';
 import { PhaseClock } from './phases.ts';
 import { readBack } from './read-back.ts';
 import { readTensors, runningStatistics } from './running-statistics.ts';
@@ -148,6 +149,7 @@ async function write(
     output,
     partial,
     buffers,
+    ...digestRecords(),
     signal,
     onProgress: (fraction) => clock.report('writing', fraction, output),
   });

@@ -256,6 +256,7 @@ const asSource: Narrow<SourceRecord> = asObject((members) => ({
   path: members.get('path', asString),
   size: members.get('size', asNumber),
   sha256: members.get('sha256', asString),
+  ...members.maybe('sha256ComputedAt', asString),
   ...members.maybe('step', asNumber),
   ...members.maybe('epoch', asNumber),
 }));

@@ -257,6 +257,8 @@ export interface SourceRecord {
   readonly size: number;
   /** Hex; of the file, or of the concatenation of its files in header order. */
   readonly sha256: string;
+  /** When, where it was not for this average: the files have not changed since (ISO 8601). */
+  readonly sha256ComputedAt?: string;
   readonly step?: number;
   readonly epoch?: number;
 }

@@ -13,6 +13,7 @@ import type { SourceRecord } from '../averaging/types.ts';
 import { sharedMemory } from '../kernels/assembler.ts';
 import { isMixDType, MIX_LANES, mixLoops, TABLE_ENTRY } from '../kernels/mix.ts';
 import { requireSameArchitecture } from './compare.ts';
+import type { DigestRecords, RememberedDigest } from './digests.ts';
 import {
   addScaled,
   bytesPerElement,
@@ -24,7 +25,7 @@ import {
   floatComponents,
   largestOf,
 } from './dtype.ts';
-import { requireUnchanged } from './files.ts';
+import { changed, requireUnchanged } from './files.ts';
 import { PARTIAL_SUFFIX, requireAbsent, requireSpace, writeError } from './publish.ts';
 import { formatById } from './registry.ts';
 import type { CheckpointHeader, ChunkSource, FloatDType, TensorInfo, TensorReader } from './types.ts';
@@ -42,6 +43,8 @@ export interface MergeRequest {
   readonly partial: string;
   /** Float tensors that are replaced by these values instead of mixed: recalibrated running statistics. */
   readonly buffers?: ReadonlyMap<string, Float32Array | Float64Array>;
+  /** Digests of unchanged sources are taken from here and new ones put in; without, every source is hashed. */
+  readonly digests?: DigestRecords;
   readonly signal?: AbortSignal;
   /** 0..1, of the bytes. */
   readonly onProgress?: (fraction: number) => void;
@@ -88,6 +91,7 @@ export async function mergeCheckpoints(request: MergeRequest): Promise<MergeResu
       async beforeFinish() {
         sources = await mixer.sources();
         for (const header of headers) await requireUnchanged(header.files);
+        await mixer.settleDigests();
       },
     });
     request.onProgress?.(1);
@@ -130,6 +134,10 @@ class Mixer {
   readonly #totalElements: number;
   readonly #memory: ReturnType<typeof layOut>;
   readonly #readers: TensorReader[] = [];
+  /** What is known of every source before it is read: see {@link DigestRecords}. */
+  readonly #known: { readonly state: string | undefined; readonly digest: RememberedDigest | undefined }[] =
+    [];
+  #records: readonly SourceRecord[] = [];
   #outputs = 0;
   #mixes = 0;
   #doneElements = 0;
@@ -148,8 +156,13 @@ class Mixer {
   }
 
   async open(): Promise<void> {
-    for (const header of this.#request.headers) {
-      this.#readers.push(await formatById(header.format).open(header, { hash: true }));
+    const { headers, digests } = this.#request;
+    for (const header of headers) {
+      const state = await digests?.stateOf(header.files).catch(() => undefined);
+      const digest = state === undefined ? undefined : await digests!.find(state);
+      this.#known.push({ state, digest });
+      // Checksums inside the files are verified together with the digest, and need not be while it holds.
+      this.#readers.push(await formatById(header.format).open(header, { hash: digest === undefined }));
     }
   }
 
@@ -161,15 +174,34 @@ class Mixer {
     const { headers, signal } = this.#request;
     const records: SourceRecord[] = [];
     for (const [i, header] of headers.entries()) {
+      const { digest } = this.#known[i]!;
       records.push({
         path: header.path,
         size: totalSize(header),
-        sha256: await this.#readers[i]!.sha256(signal),
+        sha256: digest?.sha256 ?? (await this.#readers[i]!.sha256(signal)),
+        ...(digest === undefined ? {} : { sha256ComputedAt: digest.computedAt }),
         ...(header.step === undefined ? {} : { step: header.step }),
         ...(header.epoch === undefined ? {} : { epoch: header.epoch }),
       });
     }
+    this.#records = records;
     return records;
+  }
+
+  /** Digests hold for sources that are still in the state in which they were before they were read. */
+  async settleDigests(): Promise<void> {
+    const { headers, digests } = this.#request;
+    const computed = new Map<string, RememberedDigest>();
+    for (const [i, { state, digest }] of this.#known.entries()) {
+      if (state === undefined) continue;
+      const { files, path } = headers[i]!;
+      const same = (await digests!.stateOf(files)) === state;
+      if (digest !== undefined && !same) throw changed(path);
+      if (digest === undefined && same) {
+        computed.set(state, { sha256: this.#records[i]!.sha256, computedAt: new Date().toISOString() });
+      }
+    }
+    await digests?.remember(computed);
   }
 
   readonly chunk: ChunkSource = async (tensor, start, count) => {
