@@ -32,6 +32,8 @@ export interface Dialogs {
   pickMany<T>(options: readonly Option<T>[], texts: PickOptions): Promise<readonly T[] | undefined>;
   input(options: InputOptions): Promise<string | undefined>;
   pickFolders(title: string, button: string): Promise<readonly string[] | undefined>;
+  /** Asks for the name of a file to make; `suggested` is a whole path, `extensions` are without their dots. */
+  saveAs(title: string, suggested: string, extensions: readonly string[]): Promise<string | undefined>;
   /** A notification with buttons. It is not modal: work goes on. Gives the button pressed. */
   notify(severity: Severity, message: string, buttons: readonly string[]): Promise<string | undefined>;
 }
@@ -69,6 +71,15 @@ export const vscodeDialogs: Dialogs = {
       canSelectMany: true,
     });
     return uris?.map((uri) => uri.fsPath);
+  },
+
+  async saveAs(title, suggested, extensions) {
+    const uri = await vscode.window.showSaveDialog({
+      title,
+      defaultUri: vscode.Uri.file(suggested),
+      filters: Object.fromEntries(extensions.map((extension) => [extension, [extension]])),
+    });
+    return uri?.fsPath;
   },
 
   async notify(severity, message, buttons) {

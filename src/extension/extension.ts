@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { registerCommands } from './api.ts';
 import { AveragingFlow } from './averaging/flow.ts';
 import { JobQueue } from './averaging/jobQueue.ts';
+import { CheckpointChoice } from './commands/checkpointChoice.ts';
 import { commandHandlers } from './commands/handlers.ts';
 import { SelectionCommands } from './commands/selection.ts';
 import { ShowCommands } from './commands/show.ts';
@@ -72,13 +73,15 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     log,
     createTaskFile: (targets) => createTaskFile(targets, runs, view),
   });
+  const choice = new CheckpointChoice(runs, view, dialogs);
   const handlers = commandHandlers({
     runs,
     jobs: queue,
     flow,
     selection: new SelectionCommands(runs, view, dialogs),
     show: new ShowCommands(runs, view, curves, results, dialogs),
-    tensors: new TensorsCommands(runs, view, tensors, dialogs),
+    tensors: new TensorsCommands(view, tensors, choice),
+    choice,
     dialogs,
     log,
     createTaskFile: (targets) => createTaskFile(targets, runs, view),

@@ -16,6 +16,7 @@ export const COMMANDS = [
   'twa.showResult',
   'twa.openTensors',
   'twa.compareTensors',
+  'twa.convert',
   'twa.selectAll',
   'twa.selectNone',
   'twa.selectLast',

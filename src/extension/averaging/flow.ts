@@ -264,7 +264,7 @@ async function checkTask(task: string): Promise<void> {
 }
 
 /** A notification with Cancel, and the bar at the top of the view, until the job ends. */
-function showProgress(title: string, jobs: JobQueue, job: Job<unknown>): void {
+export function showProgress(title: string, jobs: JobQueue, job: Job<unknown>): void {
   const ended = job.result.then(
     () => undefined,
     () => undefined,

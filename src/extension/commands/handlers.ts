@@ -5,6 +5,8 @@ import type { Dialogs } from '../dialogs.ts';
 import type { CommandHandlers } from '../names.ts';
 import type { TensorsCommands } from '../tensors/commands.ts';
 import type { Runs } from '../watching/runs.ts';
+import type { CheckpointChoice } from './checkpointChoice.ts';
+import { convertToSafetensors } from './convert.ts';
 import { showDevices } from './devices.ts';
 import { stopWatching, watchFolders } from './folders.ts';
 import type { SelectionCommands } from './selection.ts';
@@ -19,6 +21,7 @@ export interface Services {
   readonly selection: SelectionCommands;
   readonly show: ShowCommands;
   readonly tensors: TensorsCommands;
+  readonly choice: CheckpointChoice;
   readonly dialogs: Dialogs;
   readonly log: vscode.LogOutputChannel;
   readonly createTaskFile: (targets: readonly Target[]) => Promise<void>;
@@ -44,6 +47,7 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.showResult': on((targets) => show.result(targets)),
     'twa.openTensors': on((targets) => tensors.open(targets)),
     'twa.compareTensors': on((targets) => tensors.compare(targets)),
+    'twa.convert': on((targets) => convertToSafetensors(targets, services)),
     'twa.selectAll': on((targets) => selection.all(targets)),
     'twa.selectNone': on((targets) => selection.none(targets)),
     'twa.selectLast': on((targets) => selection.last(targets)),

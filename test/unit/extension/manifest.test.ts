@@ -117,6 +117,7 @@ test('what needs trust is hidden without it everywhere', () => {
     'twa.average',
     'twa.averageUniformly',
     'twa.createTaskFile',
+    'twa.convert',
     'twa.watchFolder',
     'twa.showDevices',
   ];
@@ -154,9 +155,9 @@ for (const name of [
       .flat()
       .some((pattern) => path.matchesGlob(name, pattern));
     assert.ok(opens, 'an editor');
-    for (const command of ['twa.openTensors', 'twa.compareTensors']) {
+    for (const command of ['twa.average', 'twa.averageUniformly', 'twa.openTensors', 'twa.compareTensors']) {
       const when = contributes.menus['explorer/context'].find((entry) => entry.command === command)?.when;
-      const [, names] = /^resourceFilename =~ \/(.+)\/$/.exec(when ?? '') ?? [];
+      const [, names] = /^(?:isWorkspaceTrusted && )?resourceFilename =~ \/(.+)\/$/.exec(when ?? '') ?? [];
       assert.match(name, new RegExp(names ?? 'no clause'), command);
     }
   });
