@@ -11,7 +11,7 @@ import { moduleModel } from './custom-model.ts';
 import { isBatch, openDataset } from './dataset.ts';
 import type { Dataset } from './dataset.ts';
 import { architectureFile, layersTaskModel, readLayersModel } from './layers-model.ts';
-import { declaredLoss, declaredMetric, declaredMetrics, noLoss } from './losses.ts';
+import { declaredLoss, declaredMetric, declaredMetrics, noLoss, requireDeclaredOutput } from './losses.ts';
 import { requireMatch } from './match.ts';
 import type { TaskModel, Tensors } from './model.ts';
 import { withSeed } from './random.ts';
@@ -28,6 +28,8 @@ export interface EngineOptions {
 interface BatchScores {
   readonly loss: Tensor;
   readonly metrics: Readonly<Record<string, Tensor>>;
+  /** What the model gave, where a declaration needed it. */
+  readonly outputs: Tensor | undefined;
 }
 
 export class TaskEngine {
@@ -38,6 +40,7 @@ export class TaskEngine {
   readonly #module: TaskModule | undefined;
   readonly #datasets: Readonly<Record<UserSplit, Dataset | undefined>>;
   readonly #context: TaskContext;
+  #outputIsRight = false;
 
   private constructor(
     task: TaskFile,
@@ -126,11 +129,20 @@ export class TaskEngine {
 
   /** Loss and metrics of a batch of `size` examples in evaluation mode. */
   async evaluate(batch: unknown, size: number): Promise<SplitEvaluation> {
-    const { loss, metrics } = tf.tidy(() => {
+    const { loss, metrics, outputs } = tf.tidy(() => {
       const scores = this.#score(batch);
-      return { loss: scores.loss, metrics: { ...scores.metrics } };
+      const unchecked = scores.outputs !== undefined && !this.#outputIsRight;
+      return {
+        loss: scores.loss,
+        metrics: { ...scores.metrics },
+        outputs: unchecked ? scores.outputs : undefined,
+      };
     });
     try {
+      if (outputs !== undefined) {
+        const values = Float32Array.from(await outputs.data());
+        this.#outputIsRight = requireDeclaredOutput(this.task, values, outputs.shape);
+      }
       const perBatch = [loss, ...Object.values(metrics)].some((values) => values.rank === 0);
       const read = async (name: string, values: Tensor): Promise<Float64Array> => {
         if (values.rank > 1 || (values.rank === 1 && values.size !== size)) {
@@ -153,7 +165,7 @@ export class TaskEngine {
         weights: perBatch ? Float64Array.of(size) : new Float64Array(size).fill(1),
       };
     } finally {
-      tf.dispose([loss, metrics]);
+      tf.dispose([loss, metrics, outputs]);
     }
   }
 
@@ -194,13 +206,14 @@ export class TaskEngine {
         ...this.#context,
         training: false,
       });
-      return { loss, metrics: this.#requireMetrics(given) };
+      return { loss, metrics: this.#requireMetrics(given), outputs };
     }
     const { name } = this.task.metric;
     const metric = declaredMetrics.find((known) => known === name);
-    if (metric === undefined) return { loss, metrics: {} };
+    if (metric === undefined) return { loss, metrics: {}, outputs };
     return {
       loss,
+      outputs,
       metrics: { [name]: declaredMetric(this.task, metric, outputs!, this.#requireBatch(batch).ys) },
     };
   }

@@ -6,6 +6,8 @@ import type { Tensor, Tensor1D } from '../tf.ts';
 
 /** Keras's: keeps log(p) finite for a probability of 0. */
 const EPSILON = 1e-7;
+/** How far float16 arithmetic may leave a sum of probabilities from 1. */
+const ROUNDING = 0.01;
 
 /**
  * Loss per example of a batch [N, ...]. Cross-entropies follow the textbook with natural logarithms; what is left
@@ -29,6 +31,44 @@ export function declaredLoss(task: TaskFile, outputs: Tensor, targets: Tensor): 
     case 'meanSquaredError':
       return perExample(tf.squaredDifference(outputs, targets));
   }
+}
+
+/**
+ * Holds the numbers that a model gives against what `output` says they are: a cross-entropy of the wrong one still
+ * falls while it trains, and means nothing.
+ * @param values Some outputs, row-major [N, ..., C], in evaluation mode.
+ * @returns Whether they could tell: outputs that are not finite cannot.
+ */
+export function requireDeclaredOutput(
+  task: TaskFile,
+  values: Float32Array,
+  shape: readonly number[],
+): boolean {
+  if (task.loss !== 'softmaxCrossEntropy' && task.loss !== 'sigmoidCrossEntropy') return true;
+  if (!values.every(Number.isFinite)) return false;
+  const wrong = (message: string): TwaError =>
+    new TwaError('bad-task', `${task.path}: "output" is "${task.output}", but ${message}`, {
+      place: { path: task.path },
+    });
+  const outside = values.find((value) => value < -ROUNDING || value > 1 + ROUNDING);
+  if (task.output === 'probabilities' && outside !== undefined) {
+    throw wrong(`the model gives numbers such as ${outside.toPrecision(4)}: they are "logits".`);
+  }
+  const classes = shape.at(-1) ?? 1;
+  if (task.loss === 'sigmoidCrossEntropy' || classes < 2) return true;
+  const sums = Array.from({ length: values.length / classes }, (_, row) =>
+    values.subarray(row * classes, (row + 1) * classes).reduce((sum, value) => sum + value, 0),
+  );
+  const odd = sums.find((sum) => Math.abs(sum - 1) > ROUNDING);
+  if (task.output === 'probabilities' && odd !== undefined) {
+    throw wrong(
+      `those of one example sum to ${odd.toPrecision(4)}, not to 1: end the model with a softmax, or use "sigmoidCrossEntropy".`,
+    );
+  }
+  if (task.output === 'logits' && outside === undefined && odd === undefined) {
+    throw wrong('the model gives numbers from 0 to 1 that sum to 1: they are "probabilities".');
+  }
+  return true;
 }
 
 export function noLoss(task: TaskFile): TwaError {

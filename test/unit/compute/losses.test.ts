@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { selectBackend } from '../../../src/compute/backends/select.ts';
-import { declaredLoss, declaredMetric } from '../../../src/compute/objective/losses.ts';
+import {
+  declaredLoss,
+  declaredMetric,
+  requireDeclaredOutput,
+} from '../../../src/compute/objective/losses.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { Tensor } from '../../../src/compute/tf.ts';
 import type { DeclaredMetric, TaskFile } from '../../../src/core/task/types.ts';
@@ -139,5 +143,48 @@ describe('metrics', () => {
   test('errors of numbers', () => {
     assertClose(metric('meanSquaredError', {}, [[1, 5]], [[3, 4]]), [2.5]);
     assertClose(metric('meanAbsoluteError', {}, [[1, 5]], [[3, 4]]), [1.5]);
+  });
+});
+
+describe('what the model gives is what "output" says', () => {
+  const softmax = { loss: 'softmaxCrossEntropy' } as const;
+  const check = (task: Partial<TaskFile>, rows: number[][]) =>
+    requireDeclaredOutput({ ...base, ...task }, Float32Array.from(rows.flat()), [
+      rows.length,
+      rows[0]!.length,
+    ]);
+
+  test('logits and probabilities that are', () => {
+    assert.ok(check({ ...softmax, output: 'logits' }, [[2, -1, 0.5]]));
+    // One row may sum to 1 by chance.
+    assert.ok(
+      check({ ...softmax, output: 'logits' }, [
+        [0.5, 0.5],
+        [0.9, 0.9],
+      ]),
+    );
+    assert.ok(check({ ...softmax, output: 'probabilities' }, [[0.2, 0.3, 0.5]]));
+    assert.ok(check({ loss: 'sigmoidCrossEntropy', output: 'probabilities' }, [[0.9, 0.8]]));
+    assert.ok(check({ loss: 'meanSquaredError', output: 'logits' }, [[0.5, 0.5]]));
+  });
+
+  test('logits that are probabilities, and probabilities that are not', () => {
+    assert.throws(
+      () => check({ ...softmax, output: 'logits' }, [[0.2, 0.3, 0.5]]),
+      /they are "probabilities"\.$/,
+    );
+    assert.throws(
+      () => check({ ...softmax, output: 'probabilities' }, [[3, -2]]),
+      /such as 3\.000: they are "logits"/,
+    );
+    assert.throws(
+      () => check({ ...softmax, output: 'probabilities' }, [[0.9, 0.8]]),
+      /sum to 1\.700, not to 1/,
+    );
+    assert.throws(() => check({ loss: 'sigmoidCrossEntropy', output: 'probabilities' }, [[-4]]), /"logits"/);
+  });
+
+  test('a diverged checkpoint cannot tell', () => {
+    assert.equal(check({ ...softmax, output: 'probabilities' }, [[Number.NaN, 1]]), false);
   });
 });
