@@ -9,6 +9,7 @@ import { hostLevel } from './levels/host.mjs';
 import { staticLevel } from './levels/static.mjs';
 import { failure, total } from './levels/summary.mjs';
 import { unitLevel } from './levels/unit.mjs';
+import { ensureTorch } from './python.mjs';
 import {
   ensureChromium,
   ensureCodeServer,
@@ -43,7 +44,9 @@ let environment;
 const summaries = [];
 try {
   environment = await prepare(names.some((name) => LEVELS[name].editor));
-  for (const name of names) summaries.push(await runLevel(LEVELS[name]));
+  // Only the unit tests want it: it comes while the static checks run.
+  const torch = names.includes('unit') ? ensureTorch() : undefined;
+  for (const name of names) summaries.push(await runLevel(LEVELS[name], torch));
 } catch (error) {
   console.error(messageOf(error));
   summaries.push(failure(''));
@@ -59,12 +62,12 @@ async function prepare(editor) {
   return { ...own, TWA_CODE_SERVER: await ensureCodeServer(), TWA_CHROMIUM: await ensureChromium() };
 }
 
-async function runLevel({ title, run }) {
+async function runLevel({ title, run }, torch) {
   console.log(title);
   const start = Date.now();
   let summary;
   try {
-    summary = await run({ environment, temporary, output });
+    summary = await run({ environment, temporary, output, torch });
     if (summary.passed + summary.failed === 0) summary = total([summary, failure('No test ran.')]);
   } catch (error) {
     summary = failure(messageOf(error));

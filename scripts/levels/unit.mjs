@@ -3,14 +3,16 @@ import { buildExtension } from './build.mjs';
 import { nodeTests } from './node-test.mjs';
 
 /** The pure core and everything else that needs no editor. The command and the compute process are tested as built. */
-export async function unitLevel({ environment, temporary }) {
+export async function unitLevel({ environment, temporary, torch }) {
   await buildExtension(environment);
-  return nodeTests({
+  const { python, note } = await torch;
+  const summary = await nodeTests({
     pattern: 'test/unit/**/*.test.ts',
-    environment,
+    environment: python === undefined ? environment : { ...environment, TWA_PYTHON: python },
     temporary,
     testTimeout: 120_000,
     timeout: 600_000,
     concurrency: availableParallelism(),
   });
+  return { ...summary, notes: [...summary.notes, note] };
 }
