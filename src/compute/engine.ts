@@ -42,7 +42,12 @@ export interface LoadHooks {
 
 /** Reports the phases `backend` and `reading` as it goes. */
 export async function openEngine(request: EngineRequest, context: JobContext): Promise<Engine> {
-  return (await import('./objective/tfjs-engine.ts')).openTfjsEngine(request, context);
+  switch (request.task.engine) {
+    case 'tfjs':
+      return (await import('./objective/tfjs-engine.ts')).openTfjsEngine(request, context);
+    case 'command':
+      return (await import('./command/engine.ts')).openCommandEngine(request, context);
+  }
 }
 
 /** A checkpoint by itself, with its own running statistics. */

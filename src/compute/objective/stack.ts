@@ -3,6 +3,7 @@
  * (n + 1) x (number of float elements) x 4 bytes. Centring first keeps the differences exact to float32 even where
  * checkpoints differ by a millionth only.
  */
+import { centredGram } from '../../core/averaging/gram.ts';
 import { readParameter } from '../../core/checkpoints/merge.ts';
 import { formatById } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
@@ -61,32 +62,13 @@ export class CheckpointStack {
   /** See Objective.gram; over the tensors named. */
   async gram(names: readonly string[], signal?: AbortSignal): Promise<CentredGram> {
     const { n } = this;
-    const order = n + 1;
-    const upper = new Float64Array(order * order);
+    const upper = new Float64Array((n + 1) ** 2);
     for (const name of names) {
       throwIfAborted(signal);
       this.#loops.products(this.#tensor(name), upper);
       await new Promise(setImmediate);
     }
-    const product = (i: number, h: number): number => upper[Math.min(i, h) * order + Math.max(i, h)]!;
-
-    // The stored mean is rounded to float32, so the rows are off centre by a little: r is their mean.
-    const withR = Float64Array.from({ length: order }, (_, i) => {
-      let sum = 0;
-      for (let h = 0; h < n; h++) sum += product(i, h);
-      return sum / n;
-    });
-    let rr = 0;
-    for (let h = 0; h < n; h++) rr += withR[h]! / n;
-    const mr = withR[n]!;
-    const centred = new Float64Array(n * n);
-    const withMean = new Float64Array(n);
-    for (let i = 0; i < n; i++) {
-      for (let h = 0; h < n; h++) centred[i * n + h] = product(i, h) - withR[i]! - withR[h]! + rr;
-      // <R_i - r, m + r>
-      withMean[i] = product(i, n) - mr + withR[i]! - rr;
-    }
-    return { n, centred, withMean, meanSquared: product(n, n) + 2 * mr + rr };
+    return gramOfProducts(upper, n);
   }
 
   #tensor(name: string): StackTensor {
@@ -94,6 +76,11 @@ export class CheckpointStack {
     if (tensor === undefined) throw new Error(`The stack has no tensor ${name}.`);
     return tensor;
   }
+}
+
+/** The upper triangle of products as {@link RowLoops.products} adds them up, the mean last, as a centred Gram matrix. */
+export function gramOfProducts(upper: Float64Array, n: number): CentredGram {
+  return centredGram(n, (i, h) => upper[Math.min(i, h) * (n + 1) + Math.max(i, h)]!);
 }
 
 /**
@@ -164,16 +151,18 @@ function requireMemory(n: number, tensors: readonly TensorInfo[]): void {
   );
 }
 
-function requireFinite(
+/** @param start index in the tensor of the first value */
+export function requireFinite(
   values: Float32Array | Float64Array,
   tensor: TensorInfo,
   header: CheckpointHeader,
+  start = 0,
 ): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   throw new TwaError(
     'non-finite',
-    `${header.path} has ${String(values[at])} in ${tensor.name} at index ${at}; leave that checkpoint out.`,
+    `${header.path} has ${String(values[at])} in ${tensor.name} at index ${start + at}; leave that checkpoint out.`,
     { place: { path: header.path } },
   );
 }

@@ -98,3 +98,28 @@ function few(items: readonly string[], limit = 5): string {
     ? items.join(', ')
     : `${items.slice(0, limit).join(', ')} and ${items.length - limit} more`;
 }
+
+/**
+ * The Gram matrix from products of rows that were centred on a mean that had been rounded, as it is kept: they are off
+ * centre by a little, r, their own mean.
+ *
+ * @param product of rows i and h of [R_1, ..., R_n, m], for all 0 <= i, h <= n
+ */
+export function centredGram(n: number, product: (i: number, h: number) => number): CentredGram {
+  const withR = Float64Array.from({ length: n + 1 }, (_, i) => {
+    let sum = 0;
+    for (let h = 0; h < n; h++) sum += product(i, h);
+    return sum / n;
+  });
+  let rr = 0;
+  for (let h = 0; h < n; h++) rr += withR[h]! / n;
+  const mr = withR[n]!;
+  const centred = new Float64Array(n * n);
+  const withMean = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    for (let h = 0; h < n; h++) centred[i * n + h] = product(i, h) - withR[i]! - withR[h]! + rr;
+    // <R_i - r, m + r>
+    withMean[i] = product(i, n) - mr + withR[i]! - rr;
+  }
+  return { n, centred, withMean, meanSquared: product(n, n) + 2 * mr + rr };
+}

@@ -11,17 +11,21 @@ import type { Goal } from '../runs/types.ts';
 import { atPlace, type JsonDocument, type JsonPath, parseJson } from './json.ts';
 import type {
   ArraySource,
+  CommandDeclaration,
   DataDeclaration,
   DeclaredLoss,
   DeclaredMetric,
   Engine,
   ExampleSource,
+  PytorchDeclaration,
   TaskFile,
 } from './types.ts';
 
 /** A task file as written: what the schema lets through. */
 interface TaskText {
   readonly engine?: Engine;
+  readonly command?: Partial<CommandDeclaration> & Pick<CommandDeclaration, 'run'>;
+  readonly pytorch?: PytorchDeclaration;
   readonly module?: string;
   readonly model?: string;
   readonly data?: DataDeclaration;
@@ -40,6 +44,9 @@ const GOALS: Readonly<Record<DeclaredMetric, Goal>> = {
   meanSquaredError: 'minimize',
   meanAbsoluteError: 'minimize',
 };
+
+/** Seconds. */
+const DEFAULT_TIMEOUT = 600;
 
 /** What is wrong with the value at a path of the document. */
 interface Finding {
@@ -68,7 +75,12 @@ export async function loadTask(file: string): Promise<TaskFile> {
   const { value } = document;
   if (!validate(value)) throw badTask(document, (validate.errors ?? []).flatMap(describe));
   const task = resolveTask(taskPath, value);
-  const findings = [...checkMetric(value), ...checkData(task), ...(await checkFiles(task))];
+  const findings = [
+    ...checkMetric(value),
+    ...checkCommand(value),
+    ...checkData(task),
+    ...(await checkFiles(task)),
+  ];
   if (findings.length > 0) throw badTask(document, findings);
   return task;
 }
@@ -100,6 +112,9 @@ function describe(error: ErrorObject): Finding[] {
   switch (error.keyword) {
     case 'if':
       return [];
+    case 'minItems':
+    case 'minLength':
+      return value(`${name} must not be empty.`);
     case 'required':
       return value(`${name} needs "${String(params['missingProperty'])}".`);
     case 'additionalProperties': {
@@ -110,13 +125,7 @@ function describe(error: ErrorObject): Finding[] {
       ];
     }
     case 'false schema':
-      return [
-        {
-          at,
-          what: 'key',
-          sentence: `${name} does not go with "inputs", "targets" and "splits": give one table with splits, or a table per split.`,
-        },
-      ];
+      return [{ at, what: 'key', sentence: `${name} ${misplaced(at)}` }];
     case 'enum':
       return value(`${name} must be ${quoted(params['allowedValues'] as readonly unknown[])}.`);
     case 'type':
@@ -124,10 +133,20 @@ function describe(error: ErrorObject): Finding[] {
     case 'pattern':
       return value(`${name} is not right: ${String(rule?.['patternErrorMessage'])}`);
     case 'not':
-      return value(`${name} must not be 0.`);
+      return value(
+        at[0] === 'command' ? `${name} needs "pattern" or "pointer", not both.` : `${name} must not be 0.`,
+      );
     default:
       return value(`${name} ${error.message ?? 'is not allowed'}.`);
   }
+}
+
+/** Why a name that the schema knows is wrong where it stands. */
+function misplaced(at: JsonPath): string {
+  if (at[0] === 'data' && at.length > 1)
+    return 'does not go with "inputs", "targets" and "splits": give one table with splits, or a table per split.';
+  if (at[0] === 'command' || at[0] === 'pytorch') return `is for engine "${at[0]}" only.`;
+  return 'does not go with this engine, where your own code has model and data.';
 }
 
 function resolveTask(taskPath: string, text: TaskText): TaskFile {
@@ -145,10 +164,18 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
           validation: examples(from.validation),
           ...(from.test === undefined ? {} : { test: examples(from.test) }),
         };
+  const command = (from: NonNullable<TaskText['command']>): CommandDeclaration => ({
+    timeout: DEFAULT_TIMEOUT,
+    repeats: 1,
+    ...from,
+    directory: absolute(from.directory ?? '.'),
+  });
   const { metric, model } = text;
   return {
     path: taskPath,
     engine: text.engine ?? 'tfjs',
+    ...(text.command === undefined ? {} : { command: command(text.command) }),
+    ...(text.pytorch === undefined ? {} : { pytorch: text.pytorch }),
     ...(text.module === undefined ? {} : { module: absolute(text.module) }),
     model: model === undefined || model === 'checkpoint' ? 'checkpoint' : absolute(model),
     ...(text.data === undefined ? {} : { data: data(text.data) }),
@@ -159,10 +186,10 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
   };
 }
 
-function checkMetric({ metric, module }: TaskText): Finding[] {
+function checkMetric({ metric, module, command }: TaskText): Finding[] {
   if (typeof metric === 'string') return [];
   if (!Object.hasOwn(GOALS, metric.name)) {
-    if (module !== undefined) return [];
+    if (module !== undefined || command !== undefined) return [];
     const sentence = `"metric.name" must be ${quoted(Object.keys(GOALS))}; any other metric needs a module that exports metrics.`;
     return [{ at: ['metric', 'name'], what: 'value', sentence }];
   }
@@ -171,6 +198,22 @@ function checkMetric({ metric, module }: TaskText): Finding[] {
   return [
     { at: ['metric', 'goal'], what: 'value', sentence: `The goal of ${metric.name} is to ${goal} it.` },
   ];
+}
+
+function checkCommand({ command }: TaskText): Finding[] {
+  if (command?.pattern === undefined) return [];
+  const at = ['command', 'pattern'];
+  try {
+    const { source } = new RegExp(command.pattern);
+    // What also matches nothing tells how many groups there are.
+    const groups = new RegExp(`${source}|`).exec('')!.length - 1;
+    if (groups > 0) return [];
+    const sentence = '"command.pattern" needs a group around the number: "accuracy: (\\\\S+)".';
+    return [{ at, what: 'value', sentence }];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return [{ at, what: 'value', sentence: `"command.pattern" is no regular expression: ${reason}.` }];
+  }
 }
 
 interface PlacedSource {
@@ -245,7 +288,15 @@ async function checkFiles(task: TaskFile): Promise<Finding[]> {
       return [{ at, what: 'value', sentence }];
     }),
   );
-  return findings.flat();
+  return [...findings.flat(), ...(await checkDirectory(task))];
+}
+
+async function checkDirectory({ command }: TaskFile): Promise<Finding[]> {
+  if (command === undefined) return [];
+  const found = await stat(command.directory).catch(() => undefined);
+  if (found?.isDirectory() === true) return [];
+  const sentence = `There is no directory ${command.directory}.`;
+  return [{ at: ['command', 'directory'], what: 'value', sentence }];
 }
 
 function quoted(names: readonly unknown[]): string {

@@ -5,7 +5,12 @@
  */
 import type { Goal } from '../runs/types.ts';
 
-export type Engine = 'tfjs';
+export type Engine =
+  | 'tfjs'
+  /** The user's own model and loss in the user's own Python. */
+  | 'pytorch'
+  /** A program of the user's that evaluates a checkpoint file; no gradients. */
+  | 'command';
 
 /** A block of numbers: rows of a CSV, or the first axis of an NPY/NPZ array. */
 export interface ArraySource {
@@ -41,11 +46,47 @@ export type DataDeclaration =
 export type DeclaredLoss = 'softmaxCrossEntropy' | 'sigmoidCrossEntropy' | 'meanSquaredError';
 export type DeclaredMetric = 'accuracy' | 'meanSquaredError' | 'meanAbsoluteError';
 
+/** The user's own evaluation: it is given a checkpoint file and prints one number, the metric. */
+export interface CommandDeclaration {
+  /**
+   * A line for the system's shell, or a program and its arguments. `{checkpoint}` stands for the path of the file, and
+   * `{split}` for `validation` or `test`; both are in the environment too, as TWA_CHECKPOINT and TWA_SPLIT.
+   */
+  readonly run: string | readonly string[];
+  /** Regular expression whose first group is the number; of several matches the last counts. */
+  readonly pattern?: string;
+  /** JSON pointer (RFC 6901) to the number in the JSON that is printed. */
+  readonly pointer?: string;
+  /** Seconds that one evaluation may take. */
+  readonly timeout: number;
+  /** Absolute working directory. */
+  readonly directory: string;
+  /** Evaluations of every point, told apart by TWA_SEED; more than one where the number varies. */
+  readonly repeats: number;
+}
+
+/** How PyTorch runs a task; each has a default. */
+export interface PytorchDeclaration {
+  /** "cuda:1". */
+  readonly device?: string;
+  /** Mixed precision. */
+  readonly amp?: 'bf16' | 'fp16';
+  /** Examples at once in a training step. */
+  readonly microBatch?: number;
+}
+
 export interface TaskFile {
   /** Absolute path of the twa.json. */
   readonly path: string;
   readonly engine: Engine;
-  /** JavaScript module that exports any of model, data, loss, metrics; each one replaces its declaration. */
+  /** Of engine `command`, which has none of the other declarations. */
+  readonly command?: CommandDeclaration;
+  /** Of engine `pytorch`, which has a module and none of the declarations that its functions stand for. */
+  readonly pytorch?: PytorchDeclaration;
+  /**
+   * JavaScript module that exports any of model, data, loss, metrics; each one replaces its declaration. Of engine
+   * `pytorch`: a Python file.
+   */
   readonly module?: string;
   /** "checkpoint": the architecture inside the checkpoint; or the path of a LayersModel `model.json`. */
   readonly model: string;

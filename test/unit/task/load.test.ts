@@ -48,6 +48,24 @@ test('takes comments, trailing commas and a module with a metric of its own', as
   assert.equal(task.data, undefined);
 });
 
+const COMMAND = `{
+  "engine": "command",
+  "command": { "run": ["node", "evaluate.mjs", "{checkpoint}"], "directory": "data" },
+  "metric": { "name": "bleu", "goal": "maximize" }
+}`;
+
+test('takes an evaluation command, with its defaults', async (context) => {
+  const directory = directoryWith(context, { ...FILES, 'twa.json': COMMAND });
+  const task = await loadTask(path.join(directory, 'twa.json'));
+  assert.deepEqual([task.engine, task.metric.name], ['command', 'bleu']);
+  assert.deepEqual(task.command, {
+    run: ['node', 'evaluate.mjs', '{checkpoint}'],
+    directory: path.join(directory, 'data'),
+    timeout: 600,
+    repeats: 1,
+  });
+});
+
 test('the task of the digits example is right', async () => {
   const example = path.resolve(import.meta.dirname, '../../../examples/digits/twa.json');
   const task = await loadTask(example);
@@ -70,7 +88,7 @@ const WRONG: readonly (readonly [name: string, text: string, findings: readonly 
     TABLE.replace('"metric"', '"metrics"'),
     [
       '1:1: the task needs "metric".',
-      '9:3: "metrics" is not known here: use "$schema", "engine", "module", "model", "data", "output", "loss", "metric" or "batchSize".',
+      '9:3: "metrics" is not known here: use "$schema", "engine", "command", "module", "model", "data", "output", "loss", "metric" or "batchSize".',
     ],
   ],
   [
@@ -140,6 +158,53 @@ const WRONG: readonly (readonly [name: string, text: string, findings: readonly 
       '"array": "y", "classes"',
     ),
     ['3:38: "header" is for .csv files only.', '4:56: "array" is for .npz files only.'],
+  ],
+  [
+    'engine command without a command',
+    COMMAND.replace(/ {2}"command".*\n/, ''),
+    ['1:1: the task needs "command".'],
+  ],
+  [
+    'a command for another engine',
+    TABLE.replace('"metric"', '"command": { "run": "true" },\n  "metric"'),
+    ['9:3: "command" is for engine "command" only.'],
+  ],
+  [
+    'a loss beside a command',
+    COMMAND.replace('"metric"', '"loss": "meanSquaredError",\n  "metric"'),
+    ['4:3: "loss" does not go with engine "command", whose program has model and data of its own.'],
+  ],
+  [
+    'a pattern without a group, and a directory that is not there',
+    COMMAND.replace('"directory": "data"', '"directory": "no", "pattern": "bleu \\\\d+"'),
+    [
+      '3:78: There is no directory DIR/no.',
+      '3:95: "command.pattern" needs a group around the number: "accuracy: (\\\\S+)".',
+    ],
+  ],
+  [
+    'a pattern that is none',
+    COMMAND.replace('"directory": "data"', '"pattern": "bleu ("'),
+    [
+      '3:76: "command.pattern" is no regular expression: Invalid regular expression: /bleu (/: Unterminated group.',
+    ],
+  ],
+  [
+    'two places for one number',
+    COMMAND.replace('"directory": "data"', '"pattern": "(.*)", "pointer": "/a"'),
+    ['3:14: "command" needs "pattern" or "pointer", not both.'],
+  ],
+  [
+    'wrong values in a command',
+    COMMAND.replace('["node", "evaluate.mjs", "{checkpoint}"]', '[]').replace(
+      '"data"',
+      '"data", "pointer": "a", "timeout": 0',
+    ),
+    [
+      '3:23: "command.run" must not be empty.',
+      '3:59: "command.pointer" is not right: A JSON pointer begins with a slash: /metrics/accuracy.',
+      '3:75: "command.timeout" must be > 0.',
+    ],
   ],
 ];
 
