@@ -72,6 +72,12 @@ export class WireReader {
     return this.#bytes.readFloatLE(this.#advance(4));
   }
 
+  /** The position of a fixed32's four bytes, little-endian. */
+  fixed32At(): number {
+    this.#expect(FIXED32);
+    return this.#advance(4);
+  }
+
   string(): string {
     const at = this.#lengthDelimited();
     return this.#bytes.toString('utf8', at, this.#position);

@@ -1,5 +1,10 @@
-/** CRC-32 checksums inside a checkpoint (zip archives): verified while it is read, renewed while it is copied. */
+/**
+ * Checksums inside a checkpoint (zip archives, TensorFlow's tables): verified while it is read, renewed while it is
+ * copied.
+ */
 import { crc32 } from 'node:zlib';
+
+import { crc32c, masked } from '../crc32c.ts';
 
 /** A run of bytes with a checksum; positions count over the checkpoint's files taken as one run. */
 export interface Checksum {
@@ -7,10 +12,26 @@ export interface Checksum {
   readonly what: string;
   readonly start: number;
   readonly end: number;
-  /** CRC-32 as stored. */
+  /** As stored, in 32 bits. */
   readonly value: number;
+  /** CRC-32 when absent. */
+  readonly kind?: 'masked-crc32c';
   /** Where it is stored, little-endian; several places in a zip archive. */
   readonly storedAt: readonly number[];
+}
+
+/** @param before of the bytes in front of these. */
+function advance({ kind }: Checksum, bytes: Uint8Array, before: number): number {
+  return kind === undefined ? crc32(bytes, before) : crc32c(bytes, 0, bytes.length, before);
+}
+
+function finish({ kind }: Checksum, value: number): number {
+  return kind === undefined ? value : masked(value);
+}
+
+/** Of all of a run's bytes. */
+export function checksumOf(run: Checksum, bytes: Uint8Array): number {
+  return finish(run, advance(run, bytes, 0));
 }
 
 /** Follows bytes front to back, each passed once, and tells every run's checksum when its last byte has passed. */
@@ -32,9 +53,9 @@ export class ChecksumFollower {
       const run = this.#runs[this.#index];
       if (run === undefined || run.start >= end) return;
       const from = Math.max(run.start, position) - position;
-      this.#value = crc32(bytes.subarray(from, Math.min(run.end, end) - position), this.#value);
+      this.#value = advance(run, bytes.subarray(from, Math.min(run.end, end) - position), this.#value);
       if (run.end > end) return;
-      this.#ended(run, this.#value);
+      this.#ended(run, finish(run, this.#value));
       this.#value = 0;
       this.#index++;
     }
@@ -66,6 +87,20 @@ export class StoredChecksums {
 
   runs(): readonly Checksum[] {
     return this.#runs;
+  }
+
+  /** Those of `runs` whose own bytes hold one of the checksums that were set. */
+  around(runs: readonly Checksum[]): readonly Checksum[] {
+    const places = Float64Array.from(this.#fields, ({ at }) => at).sort();
+    return runs.filter(({ start, end }) => {
+      let low = 0;
+      for (let high = places.length; low < high;) {
+        const middle = (low + high) >>> 1;
+        if (places[middle]! < start) low = middle + 1;
+        else high = middle;
+      }
+      return low < places.length && places[low]! < end;
+    });
   }
 
   /** In the order they were set: of two for one place, the later one counts. */

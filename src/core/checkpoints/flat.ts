@@ -4,16 +4,17 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, extname, join, relative } from 'node:path';
 
 import { throwIfAborted, TwaError } from '../errors.ts';
-import { ChecksumFollower, StoredChecksums, type Checksum } from './checksums.ts';
+import { ChecksumFollower, checksumOf, StoredChecksums, type Checksum } from './checksums.ts';
 import { bytesPerElement, elementCount } from './dtype.ts';
 import { changed, FileSequence, hasCode, requireUnchanged } from './files.ts';
 import {
   exists,
   publishDirectory,
   publishFile,
+  publishSiblings,
   removePartial,
   requireAbsent,
   syncDirectory,
@@ -42,7 +43,7 @@ export interface Layout {
    * are read and patched element by element. Empty where the format knows no such thing.
    */
   readonly strides?: ReadonlyMap<string, readonly number[]>;
-  /** Runs of bytes whose CRC-32 the format stores: verified when a whole file is read, renewed in a copy. */
+  /** Runs of bytes whose checksum the format stores: verified when a whole file is read, renewed in a copy. */
   readonly checksums?: readonly Checksum[];
 }
 
@@ -50,11 +51,16 @@ export type LayoutResult =
   | { readonly state: 'complete'; readonly layout: Layout }
   | { readonly state: 'incomplete' | 'unreadable'; readonly reason: string };
 
+/**
+ * One file; a directory of files; or files beside each other that differ in how their names end, the first of which
+ * names the checkpoint.
+ */
+type Kind = 'file' | 'directory' | 'siblings';
+
 export interface FlatFormat {
   readonly id: string;
   readonly label: string;
-  /** One file, or a directory of files. */
-  readonly kind: 'file' | 'directory';
+  readonly kind: Kind;
   readonly candidate: (path: string) => string | undefined;
   /** Reads headers only; the result is checked through and through: what it says can be read blindly. */
   readonly readLayout: (path: string, signal?: AbortSignal) => Promise<LayoutResult>;
@@ -146,7 +152,7 @@ function damaged(path: string, run: Checksum): TwaError {
 const COPY_CHUNK = 1 << 20;
 
 async function writeCopy(
-  kind: 'file' | 'directory',
+  kind: Kind,
   layout: Layout,
   chunks: ChunkSource,
   { output, partial, chunkElements, signal, beforeFinish }: WriteOptions,
@@ -154,11 +160,11 @@ async function writeCopy(
   const { header, positions, strides } = layout;
   await requireAbsent(output);
   const template = new FileSequence(header.files);
-  const targets = header.files.map((file) => ({
-    path: kind === 'file' ? partial : join(partial, relative(header.path, file.path)),
-    size: file.size,
+  const targets = header.files.map(({ path, size }) => ({
+    path: targetOf(kind, path, header, partial, output),
+    size,
   }));
-  if (kind === 'directory') await makeExclusive(partial, output);
+  if (kind !== 'file') await makeExclusive(partial, output);
   const sink = new FileSink(targets);
   // A chunk is on its way to the disk while the next one is made.
   let writing = Promise.resolve();
@@ -218,19 +224,60 @@ async function writeCopy(
     if (scattered.length > 0 || early) {
       sha256 = await patch(layout, targets, scattered, stored, chunks, chunkElements, signal);
     }
-    if (kind === 'directory') await syncDirectories(partial, targets);
+    if (kind !== 'file') await syncDirectories(partial, targets);
     await beforeFinish?.();
     throwIfAborted(signal);
-    await (kind === 'file' ? publishFile(partial, output) : publishDirectory(partial, output));
+    await publish(kind, partial, output, targets);
     return sha256;
   } catch (error) {
     await writing.catch(() => undefined);
     await sink.close();
-    if (kind === 'directory' || sink.started) await removePartial(partial);
+    if (kind !== 'file' || sink.started) await removePartial(partial);
     throw writeError(error, output);
   } finally {
     await sink.close();
     await template.close();
+  }
+}
+
+/** Where a copy of one of the checkpoint's files grows. */
+function targetOf(
+  kind: Kind,
+  path: string,
+  header: CheckpointHeader,
+  partial: string,
+  output: string,
+): string {
+  switch (kind) {
+    case 'file':
+      return partial;
+    case 'directory':
+      return join(partial, relative(header.path, path));
+    case 'siblings': {
+      const ending = extname(header.path);
+      const stem = header.path.length - ending.length;
+      return join(partial, basename(output, ending) + path.slice(stem));
+    }
+  }
+}
+
+function publish(
+  kind: Kind,
+  partial: string,
+  output: string,
+  targets: readonly { readonly path: string }[],
+): Promise<void> {
+  switch (kind) {
+    case 'file':
+      return publishFile(partial, output);
+    case 'directory':
+      return publishDirectory(partial, output);
+    case 'siblings':
+      return publishSiblings(
+        partial,
+        output,
+        targets.map(({ path }) => basename(path)),
+      );
   }
 }
 
@@ -274,6 +321,13 @@ async function patch(
       await files.passOver((piece, position) => renewed.follow(piece, position), signal);
     }
     for (const { at, bytes } of stored.fields()) await files.write(bytes, at);
+    for (const run of stored.around(checksums)) {
+      const bytes = Buffer.alloc(run.end - run.start);
+      await files.read(bytes, run.start);
+      const value = Buffer.alloc(4);
+      value.writeUInt32LE(checksumOf(run, bytes));
+      for (const at of run.storedAt) await files.write(value, at);
+    }
     const hash = createHash('sha256');
     await files.passOver((piece) => hash.update(piece), signal);
     return hash.digest('hex');
@@ -410,7 +464,7 @@ class FileSink {
   async #open(): Promise<FileHandle> {
     if (this.#handle !== undefined) return this.#handle;
     const { path } = this.#files[this.#index]!;
-    if (this.#index > 0) await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(path), { recursive: true });
     try {
       this.#handle = await open(path, 'wx');
     } catch (error) {

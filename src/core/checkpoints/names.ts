@@ -70,7 +70,7 @@ function fromMetadata(
 
 /** `model.pth.tar` -> `model`; `weights.05-0.23.h5` keeps its numbers, `weights.e10` its epoch. */
 function withoutExtension(name: string): string {
-  return name.replace(/(\.(?:safetensors|pth?|ckpt|tar|bin|h5|hdf5|keras|np[yz]|msgpack|json))+$/i, '');
+  return name.replace(/(\.(?:safetensors|pth?|ckpt|tar|bin|h5|hdf5|keras|np[yz]|msgpack|index|json))+$/i, '');
 }
 
 const WORD_AND_NUMBER = /(?<=^(?:model|checkpoint|ckpt|weights|net|params|state|snapshot))\d{1,9}$/;

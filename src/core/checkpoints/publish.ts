@@ -82,6 +82,29 @@ export async function publishDirectory(partial: string, output: string): Promise
   await syncDirectory(dirname(output));
 }
 
+/**
+ * Gives the files in the directory `partial` their place beside `output`, the first one last: it is `output`, and names
+ * the checkpoint, so that nothing is seen of it before it is whole.
+ */
+export async function publishSiblings(
+  partial: string,
+  output: string,
+  names: readonly string[],
+): Promise<void> {
+  const directory = dirname(output);
+  const published: string[] = [];
+  try {
+    for (const name of names.toReversed()) {
+      await publishFile(join(partial, name), join(directory, name));
+      published.push(join(directory, name));
+    }
+  } catch (error) {
+    for (const path of published) await rm(path, { force: true });
+    throw error;
+  }
+  await rm(partial, { recursive: true, force: true }).catch(() => undefined);
+}
+
 /** Makes names durable. Windows has no such call and needs none. */
 export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;

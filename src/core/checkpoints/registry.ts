@@ -13,6 +13,8 @@ import { npz } from './npz/format.ts';
 import { orbax } from './orbax/format.ts';
 import { safetensorsDirectory } from './safetensors-directory/format.ts';
 import { safetensors } from './safetensors/format.ts';
+import { INDEX as TENSORFLOW_INDEX } from './tensorflow/bundle.ts';
+import { tensorflowCheckpoint, tensorflowSavedModel } from './tensorflow/format.ts';
 import { tfjsLayers } from './tfjs-layers/format.ts';
 import { torch } from './torch/format.ts';
 import type { CheckpointFormat, CheckpointHeader, Inspection } from './types.ts';
@@ -25,6 +27,8 @@ export const formats: readonly CheckpointFormat[] = [
   kerasHdf5,
   kerasArchive,
   orbax,
+  tensorflowCheckpoint,
+  tensorflowSavedModel,
   tfjsLayers,
   torch,
 ];
@@ -59,7 +63,7 @@ export function formatById(id: string): CheckpointFormat {
  */
 export async function inspectPath(path: string, signal?: AbortSignal): Promise<Inspection> {
   throwIfAborted(signal);
-  const absolute = resolve(path);
+  const absolute = await named(path);
   const { kind } = await look(absolute);
   if (kind === 'nothing') throw notFound(absolute);
   const candidate = kind === 'directory' ? await candidateIn(absolute) : candidateFor(absolute);
@@ -95,7 +99,7 @@ export async function expandPaths(paths: readonly string[], signal?: AbortSignal
   const expanded = new Set<string>();
   for (const path of paths) {
     throwIfAborted(signal);
-    const absolute = resolve(path);
+    const absolute = await named(path);
     const { kind } = await look(absolute);
     if (kind === 'nothing') throw notFound(absolute);
     if (kind === 'file') {
@@ -153,6 +157,14 @@ async function candidateIn(directory: string): Promise<Candidate | undefined> {
   }
   const holder = formats.find((format) => format.holds?.(entries) === true);
   return holder === undefined ? undefined : { format: holder, path: directory };
+}
+
+/** Absolute. TensorFlow names a checkpoint by what the names of its files begin with: `ckpt-7` for `ckpt-7.index`. */
+async function named(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const index = absolute + TENSORFLOW_INDEX;
+  const isPrefix = (await look(absolute)).kind === 'nothing' && (await look(index)).kind === 'file';
+  return isPrefix ? index : absolute;
 }
 
 async function look(path: string): Promise<{ kind: 'file' | 'directory' | 'nothing'; mtimeMs: number }> {

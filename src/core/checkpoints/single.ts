@@ -53,7 +53,7 @@ export async function readSingle(
     return unopenable(error, path);
   }
   const { tensors, positions, metadata, strides, checksums } = contents;
-  const overlap = overlapOf(tensors, positions);
+  const overlap = overlapOf(placesOf(tensors, positions));
   if (overlap !== undefined) {
     return { state: 'unreadable', reason: `${name} has tensors that overlap: ${overlap}.` };
   }
@@ -68,19 +68,23 @@ export async function readSingle(
   };
 }
 
-/** Two tensors that share bytes without being one: a copy could hold only one of the two results. */
-function overlapOf(
+function placesOf(
   tensors: readonly TensorInfo[],
   positions: ReadonlyMap<string, number>,
-): string | undefined {
-  const placed = tensors
+): { readonly what: string; readonly start: number; readonly end: number }[] {
+  return tensors
     .filter((tensor) => tensor.aliasOf === undefined)
     .map(({ name, dtype, shape }) => {
       const start = positions.get(name)!;
-      return { name, start, end: start + elementCount(shape)! * bytesPerElement(dtype) };
-    })
-    .filter(({ start, end }) => end > start)
-    .sort((a, b) => a.start - b.start);
+      return { what: name, start, end: start + elementCount(shape)! * bytesPerElement(dtype) };
+    });
+}
+
+/** Two tensors that share bytes without being one: a copy could hold only one of the two results. */
+export function overlapOf(
+  places: readonly { readonly what: string; readonly start: number; readonly end: number }[],
+): string | undefined {
+  const placed = places.filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);
   const second = placed.findIndex((place, i) => i > 0 && placed[i - 1]!.end > place.start);
-  return second === -1 ? undefined : `${placed[second - 1]!.name} and ${placed[second]!.name}`;
+  return second === -1 ? undefined : `${placed[second - 1]!.what} and ${placed[second]!.what}`;
 }

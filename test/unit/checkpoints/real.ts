@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cp, readdir, readFile, stat, truncate } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, extname, join, relative } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { mergeCheckpoints } from '../../../src/core/checkpoints/merge.ts';
@@ -86,7 +86,7 @@ export function describeReal({ folder, format, modules }: Real): void {
       for (const file of last.files) {
         const copy = isDirectory
           ? join(output, relative(last.path, file.path).replace(/^\.\.\//, ''))
-          : output;
+          : endingLike(output, last.path, file.path);
         assert.ok((await readFile(copy)).equals(await readFile(file.path)), file.path);
       }
     });
@@ -113,6 +113,12 @@ export function describeReal({ folder, format, modules }: Real): void {
       assert.match(stdout, /^equal: \d+ tensors$/m);
     });
   });
+}
+
+/** `mean.index` -> `mean.data-00000-of-00001`, as `ckpt-3.index` -> `ckpt-3.data-00000-of-00001`. */
+function endingLike(output: string, from: string, to: string): string {
+  const ending = extname(from);
+  return output.slice(0, -ending.length) + to.slice(from.length - ending.length);
 }
 
 async function dump(header: CheckpointHeader): Promise<Record<string, Expected>> {
