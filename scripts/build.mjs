@@ -1,7 +1,7 @@
 // Bundles the four programs into dist/: the extension host's, the compute process's, the CLI's and the webviews'.
 // `--watch` rebuilds on change, `--minify` is for packaging, `--only=webview` (or a name below) builds just that.
 import { context } from 'esbuild';
-import { cp, mkdir, readdir } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,12 +80,23 @@ async function copyWasm() {
   for (const name of files) await cp(path.join(from, 'dist', name), path.join(to, name));
 }
 
+/** What runs in the user's own interpreter. */
+async function copyPython() {
+  const to = path.join(root, 'dist', 'python');
+  await rm(to, { recursive: true, force: true });
+  await cp(path.join(root, 'python'), to, {
+    recursive: true,
+    filter: (from) => path.basename(from) !== '__pycache__',
+  });
+}
+
 /** A build is named by its output folder's last part, or by an entry of it: webview, extension, compute, cli. */
 const wanted = builds.filter(
   ({ entryPoints, outdir }) => only === undefined || only in entryPoints || path.basename(outdir) === only,
 );
 const contexts = await Promise.all(wanted.map((options) => context(options)));
 await copyWasm();
+await copyPython();
 if (watch) {
   await Promise.all(contexts.map((build) => build.watch()));
 } else {

@@ -66,6 +66,8 @@ class Channel:
                     self.cancelled.set()
                 else:
                     self._requests.put((message, arrays))
+                if message["kind"] == "close":
+                    return
         except (OSError, EOFError):
             # The other side is gone: nobody waits for an answer, whatever is being computed.
             os._exit(1)

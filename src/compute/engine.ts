@@ -2,11 +2,18 @@
  * What runs a user's model: one of several engines, opened for a task by the jobs, which do not care which one it is.
  * Each is imported only where a task asks for it.
  */
-import type { FitData, Objective, SplitEvaluation, SplitName, SplitSizes } from '../core/averaging/types.ts';
+import type {
+  Block,
+  FitData,
+  Objective,
+  SplitEvaluation,
+  SplitName,
+  SplitSizes,
+} from '../core/averaging/types.ts';
 import type { CheckpointHeader } from '../core/checkpoints/types.ts';
 import type { TaskFile } from '../core/task/types.ts';
 import type { JobContext } from './jobs/context.ts';
-import type { BackendChoice } from './protocol.ts';
+import type { BackendChoice, PytorchOptions } from './protocol.ts';
 
 export interface EngineRequest {
   readonly task: TaskFile;
@@ -16,6 +23,8 @@ export interface EngineRequest {
   readonly seed: number;
   /** For engine tfjs. */
   readonly backend: BackendChoice;
+  /** For engine pytorch. */
+  readonly pytorch?: PytorchOptions;
 }
 
 export interface Engine {
@@ -31,6 +40,8 @@ export interface Engine {
    * before the next, and before the engine.
    */
   load(headers: readonly CheckpointHeader[], hooks: LoadHooks): Promise<Objective>;
+  /** Sentences for the report about how the objective over several checkpoints was computed, once a pass is done. */
+  readonly findings?: (coefficients: Float64Array) => Promise<readonly string[]>;
   dispose(): Promise<void>;
 }
 
@@ -38,6 +49,8 @@ export interface LoadHooks {
   readonly signal: AbortSignal;
   /** `fraction` of the loading. */
   readonly onProgress?: (fraction: number, message: string) => void;
+  /** Coefficients for each of these. */
+  readonly blocks?: readonly Block[];
 }
 
 /** Reports the phases `backend` and `reading` as it goes. */
@@ -45,6 +58,8 @@ export async function openEngine(request: EngineRequest, context: JobContext): P
   switch (request.task.engine) {
     case 'tfjs':
       return (await import('./objective/tfjs-engine.ts')).openTfjsEngine(request, context);
+    case 'pytorch':
+      return (await import('./pytorch/engine.ts')).openPytorchEngine(request, context);
     case 'command':
       return (await import('./command/engine.ts')).openCommandEngine(request, context);
   }

@@ -2,7 +2,7 @@
 import type { SerializedError } from '../core/errors.ts';
 import { METHODS } from '../core/averaging/methods.ts';
 import type { PassPhase, PassProgress } from '../core/averaging/types.ts';
-import type { FromCompute, JobName, Jobs, ToCompute } from './protocol.ts';
+import { MEMORY_MODES, type FromCompute, type JobName, type Jobs, type ToCompute } from './protocol.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Check = (value: unknown) => boolean;
@@ -25,6 +25,13 @@ const isOptional =
     value === undefined || check(value);
 
 const backend = isOneOf('auto', 'tensorflow', 'webgpu', 'wasm', 'cpu');
+const pytorch = isOptional(
+  (value) =>
+    isRecord(value) &&
+    isOptional(isText)(value['python']) &&
+    isOptional(isText)(value['launcher']) &&
+    isOptional(isOneOf(...MEMORY_MODES))(value['memory']),
+);
 
 /** One check per field; a request with a field more or less is refused. */
 const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['request'], Check>> } = {
@@ -39,6 +46,7 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     buffers: isOneOf('recalibrate', 'average', 'newest'),
     seed: isNumber,
     backend,
+    pytorch,
     output: isText,
     partial: isText,
   },
@@ -47,6 +55,7 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     task: isText,
     split: isOneOf('fit', 'stop', 'report'),
     backend,
+    pytorch,
     seed: isNumber,
   },
   devices: {},

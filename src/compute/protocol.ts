@@ -21,6 +21,19 @@ import type { Goal } from '../core/runs/types.ts';
 export type BackendName = 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
 export type BackendChoice = BackendName | 'auto';
 
+/** How PyTorch keeps the checkpoints, most exact first: see `python/twa_task/stack.py`. */
+export const MEMORY_MODES = ['auto', 'f32', 'sharded', 'bf16', 'int8', 'host', 'files'] as const;
+export type MemoryMode = (typeof MEMORY_MODES)[number];
+
+/** For engine pytorch; each has a default. */
+export interface PytorchOptions {
+  /** Name or path of the interpreter, or the folder of its environment. */
+  readonly python?: string;
+  /** What starts the processes: "torchrun --nproc-per-node 2". */
+  readonly launcher?: string;
+  readonly memory?: MemoryMode;
+}
+
 export interface AverageRequest {
   /** Absolute paths of complete checkpoints, oldest first. */
   readonly checkpoints: readonly string[];
@@ -38,6 +51,7 @@ export interface AverageRequest {
   readonly buffers: BufferMode;
   readonly seed: number;
   readonly backend: BackendChoice;
+  readonly pytorch?: PytorchOptions;
   /** The checkpoint to make (must not exist) and where it grows until it is whole. */
   readonly output: string;
   readonly partial: string;
@@ -48,6 +62,7 @@ export interface EvaluateRequest {
   readonly task: string;
   readonly split: SplitName;
   readonly backend: BackendChoice;
+  readonly pytorch?: PytorchOptions;
   readonly seed: number;
 }
 

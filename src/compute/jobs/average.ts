@@ -86,10 +86,10 @@ async function averageWithTask(
   const { signal, log } = context;
   const task = await loadTask(taskPath);
   const newest = headers.at(-1)!;
-  const { seed, backend } = request;
+  const { seed, backend, pytorch } = request;
   const fitData = request.options.fitData ?? 'validation';
   const engine = await openEngine(
-    { task, template: newest, fitData, seed, backend },
+    { task, template: newest, fitData, seed, backend, ...(pytorch === undefined ? {} : { pytorch }) },
     { ...context, onProgress: clock.onProgress },
   );
   try {
@@ -98,7 +98,13 @@ async function averageWithTask(
     let result: PassResult;
     try {
       const buffers = possibleBuffers(request.buffers, engine, log);
-      result = await runPass(objective, { ...request, buffers }, { signal, onProgress: clock.onProgress });
+      const found = await runPass(
+        objective,
+        { ...request, buffers },
+        { signal, onProgress: clock.onProgress },
+      );
+      const more = (await engine.findings?.(Float64Array.from(found.coefficients))) ?? [];
+      result = { ...found, notes: [...found.notes, ...more] };
     } finally {
       await objective.dispose();
     }

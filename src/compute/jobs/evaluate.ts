@@ -16,7 +16,14 @@ export async function evaluate(request: EvaluateRequest, context: JobContext): P
   const task = await loadTask(request.task);
   const template = await requireComplete(first, signal);
   const engine = await openEngine(
-    { task, template, fitData: 'validation', seed, backend: request.backend },
+    {
+      task,
+      template,
+      fitData: 'validation',
+      seed,
+      backend: request.backend,
+      ...(request.pytorch === undefined ? {} : { pytorch: request.pytorch }),
+    },
     context,
   );
   try {

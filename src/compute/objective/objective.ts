@@ -17,13 +17,14 @@ import type {
   WeightPoint,
 } from '../../core/averaging/types.ts';
 import { throwIfAborted, TwaError } from '../../core/errors.ts';
+import { RECALIBRATION_EXAMPLES } from '../recalibration.ts';
 import { tf } from '../tf.ts';
 import type { Variable } from '../tf.ts';
 import { disposeBatch } from './dataset.ts';
 import type { TaskEngine } from './engine.ts';
 import type { ModelWeight } from './model.ts';
 import { withSeed } from './random.ts';
-import { recalibrate, RECALIBRATION_EXAMPLES } from './recalibrate.ts';
+import { recalibrate } from './recalibrate.ts';
 import type { CheckpointStack } from './stack.ts';
 
 /** Mixes whose running statistics are kept: training asks for those of the newest few more than once. */

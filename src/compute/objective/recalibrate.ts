@@ -17,12 +17,6 @@ import type { TaskEngine } from './engine.ts';
 import type { ModelWeight } from './model.ts';
 
 /**
- * Training examples looked at, at most. The error of a mean over 8192 examples is 1 % of a standard deviation (less
- * for convolutions, which see many positions per example), and a pass recalibrates after every epoch.
- */
-export const RECALIBRATION_EXAMPLES = 8192;
-
-/**
  * The weights of the mix must be in the model. Running statistics in the model are left in disorder. A layer that is
  * used several times in one pass gets the statistics of its last use.
  * @throws TwaError `bad-task` when there are no examples.

@@ -125,7 +125,7 @@ function describe(error: ErrorObject): Finding[] {
       ];
     }
     case 'false schema':
-      return [{ at, what: 'key', sentence: `${name} ${misplaced(at)}` }];
+      return [{ at, what: 'key', sentence: `${name} ${misplaced(at, error.schemaPath)}` }];
     case 'enum':
       return value(`${name} must be ${quoted(params['allowedValues'] as readonly unknown[])}.`);
     case 'type':
@@ -142,11 +142,13 @@ function describe(error: ErrorObject): Finding[] {
 }
 
 /** Why a name that the schema knows is wrong where it stands. */
-function misplaced(at: JsonPath): string {
+function misplaced(at: JsonPath, schemaPath: string): string {
   if (at[0] === 'data' && at.length > 1)
     return 'does not go with "inputs", "targets" and "splits": give one table with splits, or a table per split.';
   if (at[0] === 'command' || at[0] === 'pytorch') return `is for engine "${at[0]}" only.`;
-  return 'does not go with this engine, where your own code has model and data.';
+  return schemaPath.startsWith('#/then/')
+    ? 'does not go with engine "command", whose program has model and data of its own.'
+    : 'does not go with engine "pytorch": write it in the module.';
 }
 
 function resolveTask(taskPath: string, text: TaskText): TaskFile {
