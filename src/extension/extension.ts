@@ -1,9 +1,11 @@
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
-import { registerCommands } from './api.ts';
+import { tellAlerts } from './alerts.ts';
+import { readSetting, registerCommands } from './api.ts';
 import { AveragingFlow } from './averaging/flow.ts';
 import { JobQueue } from './averaging/jobQueue.ts';
 import { CheckpointChoice } from './commands/checkpointChoice.ts';
+import { ArrangeCommands } from './commands/arrange.ts';
 import { commandHandlers } from './commands/handlers.ts';
 import { SelectionCommands } from './commands/selection.ts';
 import { ShowCommands } from './commands/show.ts';
@@ -13,10 +15,13 @@ import type { Dialogs } from './dialogs.ts';
 import { reportError } from './errors.ts';
 import { CurvesPanels } from './panels/curves.ts';
 import { ResultPanels } from './panels/result.ts';
+import { ResultsDocument } from './results/document.ts';
 import { showJobs } from './statusBar.ts';
 import { TensorsCommands } from './tensors/commands.ts';
 import { TensorsPanels } from './tensors/panels.ts';
+import { showTraining } from './trainingStatus.ts';
 import { RunsView } from './tree/view.ts';
+import { Liveness } from './watching/liveness.ts';
 import { Runs } from './watching/runs.ts';
 
 /**
@@ -25,6 +30,7 @@ import { Runs } from './watching/runs.ts';
  */
 export interface Internals {
   readonly runs: Runs;
+  readonly liveness: Liveness;
   readonly view: RunsView;
   readonly jobs: JobQueue;
   readonly flow: AveragingFlow;
@@ -49,7 +55,9 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   const queue = new JobQueue();
   jobs = queue;
   const runs = new Runs(log);
-  const view = new RunsView(runs, memory);
+  const liveness = new Liveness({ runs, stalledIntervals: () => readSetting('stalledAfter') });
+  const view = new RunsView(runs, liveness, memory);
+  const comparison = new ResultsDocument(runs);
   const reveal = (path: string): Promise<void> => view.reveal(path);
   const results = new ResultPanels({ extensionUri, log, reveal });
   const curves = new CurvesPanels({
@@ -79,6 +87,8 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     jobs: queue,
     flow,
     selection: new SelectionCommands(runs, view, dialogs),
+    arrange: new ArrangeCommands(runs, view, dialogs),
+    comparison,
     show: new ShowCommands(runs, view, curves, results, dialogs),
     tensors: new TensorsCommands(view, tensors, choice),
     choice,
@@ -94,12 +104,25 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     results,
     curves,
     tensors,
+    comparison,
     showJobs(queue, view),
+    showTraining(runs, liveness),
+    new vscode.Disposable(
+      tellAlerts({
+        liveness,
+        dialogs,
+        wanted: () => readSetting('notifyHealth'),
+        showCurves: (directory) => curves.show(directory),
+        locale: vscode.env.language,
+      }),
+    ),
+    new vscode.Disposable(() => liveness.dispose()),
     registerCommands(handlers, (error) => reportError(error, log, dialogs)),
   );
   return {
     internal: {
       runs,
+      liveness,
       view,
       jobs: queue,
       flow,

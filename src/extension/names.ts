@@ -3,6 +3,7 @@
  * against each other; the types below make the compiler hold the code against this file.
  */
 import type { BackendChoice } from '../compute/protocol.ts';
+import { STALLED_INTERVALS } from '../core/runs/status.ts';
 
 export const COMMANDS = [
   'twa.watchFolder',
@@ -21,6 +22,13 @@ export const COMMANDS = [
   'twa.selectNone',
   'twa.selectLast',
   'twa.selectBest',
+  'twa.selectRange',
+  'twa.selectEvery',
+  'twa.sort',
+  'twa.filter',
+  'twa.clearFilter',
+  'twa.togglePin',
+  'twa.compareResults',
   'twa.revealInExplorer',
   'twa.copyPath',
   'twa.showLog',
@@ -64,6 +72,7 @@ export const RUNS_VIEW = 'twa.runs';
 export interface ContextKeys {
   'twa.scanning': boolean;
   'twa.averaging': boolean;
+  'twa.filtered': boolean;
 }
 
 /** The `viewItem` of tree items in `when` clauses. */
@@ -78,6 +87,9 @@ export interface Settings {
   polling: Polling;
   /** Empty: chosen by `tree/metric.ts`. */
   metric: string;
+  /** After how many of its usual intervals a silent run is called stalled. */
+  stalledAfter: number;
+  notifyHealth: boolean;
   backend: BackendChoice;
 }
 export type SettingName = keyof Settings;
@@ -92,6 +104,8 @@ export const SETTINGS: { readonly [Name in SettingName]: (value: unknown) => Set
   ignore: strings,
   polling: (value) => POLLING.find((known) => known === value) ?? 'auto',
   metric: (value) => (typeof value === 'string' ? value.trim() : ''),
+  stalledAfter: (value) => (typeof value === 'number' && value >= 1 ? value : STALLED_INTERVALS),
+  notifyHealth: (value) => value === true,
   backend: (value) => BACKENDS.find((known) => known === value) ?? 'auto',
 };
 

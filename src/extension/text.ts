@@ -1,4 +1,5 @@
 /** Numbers, sizes and times as the views show them. */
+import * as l10n from '@vscode/l10n';
 
 /** Binary units with the short names that VS Code uses itself. */
 export function formatBytes(bytes: number): string {
@@ -27,6 +28,22 @@ export function formatTime(at: number, now: number, locale?: string): string {
     hour: '2-digit',
     minute: '2-digit',
   }).format(at);
+}
+
+/** "42 s", "3 min", "2 h 5 min", "3 d 4 h": two units at most, for something that is only known roughly. */
+export function formatDuration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 1) return l10n.t('{0} ms', Math.round(milliseconds));
+  if (seconds < 10) return l10n.t('{0} s', seconds.toFixed(1).replace(/\.0$/, ''));
+  if (seconds < 99.5) return l10n.t('{0} s', Math.round(seconds));
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return l10n.t('{0} min', minutes);
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) {
+    return minutes % 60 === 0 ? l10n.t('{0} h', hours) : l10n.t('{0} h {1} min', hours, minutes % 60);
+  }
+  const days = Math.floor(hours / 24);
+  return hours % 24 === 0 ? l10n.t('{0} d', days) : l10n.t('{0} d {1} h', days, hours % 24);
 }
 
 /** Makes text from files (names, reasons) show as it is in a MarkdownString. */

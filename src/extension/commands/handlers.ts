@@ -3,9 +3,11 @@ import type { AveragingFlow } from '../averaging/flow.ts';
 import type { JobQueue } from '../averaging/jobQueue.ts';
 import type { Dialogs } from '../dialogs.ts';
 import type { CommandHandlers } from '../names.ts';
+import type { ResultsDocument } from '../results/document.ts';
 import type { TensorsCommands } from '../tensors/commands.ts';
 import type { Runs } from '../watching/runs.ts';
 import type { CheckpointChoice } from './checkpointChoice.ts';
+import type { ArrangeCommands } from './arrange.ts';
 import { convertToSafetensors } from './convert.ts';
 import { showDevices } from './devices.ts';
 import { stopWatching, watchFolders } from './folders.ts';
@@ -19,6 +21,8 @@ export interface Services {
   readonly jobs: JobQueue;
   readonly flow: AveragingFlow;
   readonly selection: SelectionCommands;
+  readonly arrange: ArrangeCommands;
+  readonly comparison: ResultsDocument;
   readonly show: ShowCommands;
   readonly tensors: TensorsCommands;
   readonly choice: CheckpointChoice;
@@ -29,7 +33,8 @@ export interface Services {
 
 /** What each command does. All take their targets in the same way, see {@link targetsFrom}. */
 export function commandHandlers(services: Services): CommandHandlers {
-  const { runs, jobs, flow, selection, show, tensors, dialogs, log, createTaskFile } = services;
+  const { runs, jobs, flow, selection, arrange, comparison, show, tensors, dialogs, log, createTaskFile } =
+    services;
   const on =
     (handle: (targets: readonly Target[]) => unknown) =>
     async (first: unknown, second: unknown): Promise<void> => {
@@ -52,6 +57,13 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.selectNone': on((targets) => selection.none(targets)),
     'twa.selectLast': on((targets) => selection.last(targets)),
     'twa.selectBest': on((targets) => selection.best(targets)),
+    'twa.selectRange': on((targets) => selection.range(targets)),
+    'twa.selectEvery': on((targets) => selection.every(targets)),
+    'twa.sort': on(() => arrange.sort()),
+    'twa.filter': on(() => arrange.filter()),
+    'twa.clearFilter': on(() => arrange.clearFilter()),
+    'twa.togglePin': on((targets) => arrange.togglePin(targets)),
+    'twa.compareResults': on(() => comparison.show()),
     'twa.revealInExplorer': on((targets) => show.revealInExplorer(targets)),
     'twa.copyPath': on((targets) => show.copyPath(targets)),
     'twa.showLog': on(() => log.show()),

@@ -1,4 +1,4 @@
-/** "Select All / None / Last N… / Best N…": each makes the checks of one run the whole selection. */
+/** "Select All / None / Last N… / Best N… / Range… / Every k-th…": each makes the checks of one run the whole selection. */
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { TwaError } from '../../core/errors.ts';
@@ -7,6 +7,8 @@ import { readSetting } from '../api.ts';
 import type { Dialogs } from '../dialogs.ts';
 import { runLabel } from '../tree/describe.ts';
 import { byMetric, metricsOf } from '../tree/metric.ts';
+import { everyKth, inRanges, rangeUnit, wholeRange } from '../tree/ranges.ts';
+import type { RangeUnit } from '../tree/ranges.ts';
 import { checkable } from '../tree/selection.ts';
 import type { RunsView } from '../tree/view.ts';
 import type { Runs } from '../watching/runs.ts';
@@ -14,6 +16,7 @@ import { pathOf, targetOfNode } from './targets.ts';
 import type { Target } from './targets.ts';
 
 const USUAL_COUNT = 5;
+const USUAL_STRIDE = 2;
 
 export class SelectionCommands {
   readonly #runs: Runs;
@@ -75,6 +78,42 @@ export class SelectionCommands {
     if (count !== undefined) this.#select(ranked.slice(0, count));
   }
 
+  async range(targets: readonly Target[]): Promise<void> {
+    const run = await this.#run(targets);
+    if (run === undefined) return;
+    const all = checkable(run);
+    if (all.length === 0) throw noneComplete(run);
+    const whole = wholeRange(all);
+    const text = await this.#dialogs.input({
+      title: l10n.t('Select a Range of Checkpoints of {0}', runLabel(run)),
+      prompt: rangePrompt(rangeUnit(all), whole),
+      value: whole,
+      check: (typed) => {
+        const found = inRanges(all, typed);
+        if (found === undefined)
+          return l10n.t('A range like {0}, or several with commas between them.', whole);
+        return found.length === 0 ? l10n.t('No checkpoint is in this range.') : undefined;
+      },
+    });
+    const found = text === undefined ? undefined : inRanges(all, text);
+    if (found !== undefined && found.length > 0) this.#select(found);
+  }
+
+  async every(targets: readonly Target[]): Promise<void> {
+    const run = await this.#run(targets);
+    if (run === undefined) return;
+    const all = checkable(run);
+    if (all.length === 0) throw noneComplete(run);
+    const text = await this.#dialogs.input({
+      title: l10n.t('Select Every k-th Checkpoint of {0}', runLabel(run)),
+      prompt: l10n.t('k, counted back from the newest: 2 takes every second one.'),
+      value: String(USUAL_STRIDE),
+      check: (typed) =>
+        isCount(typed, all.length) ? undefined : l10n.t('A whole number from 1 to {0}.', all.length),
+    });
+    if (text !== undefined && isCount(text, all.length)) this.#select(everyKth(all, Number(text)));
+  }
+
   #select(entries: readonly CheckpointEntry[]): void {
     this.#view.check(new Set(entries.map((entry) => entry.path)));
   }
@@ -109,6 +148,21 @@ export class SelectionCommands {
       check: (typed) => (isCount(typed, most) ? undefined : l10n.t('A whole number from 1 to {0}.', most)),
     });
     return text !== undefined && isCount(text, most) ? Number(text) : undefined;
+  }
+}
+
+function noneComplete(run: Run): TwaError {
+  return new TwaError('usage', l10n.t('{0} has no complete checkpoint yet.', run.directory));
+}
+
+function rangePrompt(unit: RangeUnit, whole: string): string {
+  switch (unit) {
+    case 'epoch':
+      return l10n.t('Which epochs? {0}', whole);
+    case 'step':
+      return l10n.t('Which steps? {0}', whole);
+    case 'position':
+      return l10n.t('Which ones, counted from the oldest? {0}', whole);
   }
 }
 

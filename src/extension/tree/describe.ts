@@ -5,6 +5,16 @@ import type { CheckpointEntry, Run } from '../../core/runs/types.ts';
 import type { ViewItem } from '../names.ts';
 import { escapeMarkdown, formatBytes, formatMetric, formatTime } from '../text.ts';
 import { metricGoal } from '../../core/runs/goals.ts';
+import type { RunStatus } from '../../core/runs/status.ts';
+import {
+  findingMarks,
+  findingSentence,
+  remainingText,
+  speedText,
+  stateIcon,
+  stateLabel,
+  stateSentence,
+} from './health.ts';
 import type { DisplayMetric } from './metric.ts';
 import { checkable, isRunChecked } from './selection.ts';
 import type { Checked } from './selection.ts';
@@ -31,9 +41,15 @@ export interface Look {
   readonly locale?: string;
 }
 
+export interface RunLook extends Look {
+  readonly status: RunStatus;
+  readonly pinned: boolean;
+}
+
 const MOST_METRICS_IN_TOOLTIP = 12;
 
-export function describeRun(run: Run, { checked, metric, best, now, locale }: Look): Row {
+export function describeRun(run: Run, look: RunLook): Row {
+  const { checked, metric, best, status, pinned, now, locale } = look;
   const complete = checkable(run);
   const bytes = [...run.checkpoints, ...run.averages].reduce((sum, entry) => sum + entry.bytes, 0);
   const counts = [
@@ -43,7 +59,17 @@ export function describeRun(run: Run, { checked, metric, best, now, locale }: Lo
       : [run.averages.length === 1 ? l10n.t('1 average') : l10n.t('{0} averages', run.averages.length)]),
   ];
   const label = runLabel(run);
-  const description = [...counts, formatBytes(bytes)].join(' · ');
+  const speed = status.state === 'training' && status.pace !== undefined ? speedText(status.pace) : undefined;
+  const remaining = speed === undefined ? undefined : remainingText(status.pace!, now);
+  const parts = [
+    // At rest is what most runs are: only what is not is said.
+    ...(status.state === 'finished' ? [] : [stateLabel(status.state)]),
+    ...findingMarks(status.findings),
+    ...(speed === undefined ? [] : [speed]),
+    ...counts,
+    formatBytes(bytes),
+  ];
+  const description = parts.join(' · ');
   const bestEntry = run.checkpoints.find((entry) => entry.path === best);
   return {
     label,
@@ -58,10 +84,15 @@ export function describeRun(run: Run, { checked, metric, best, now, locale }: Lo
               l10n.t('Best {0}: {1} ({2})', metric.tag, metricText(bestEntry, metric) ?? '', bestEntry.name),
             ),
           ]),
-      escapeMarkdown(l10n.t('Last change: {0}', formatTime(run.mtimeMs, now, locale))),
+      escapeMarkdown(
+        [stateSentence(status, now, locale), speed, remaining]
+          .filter((part) => part !== undefined)
+          .join(' · '),
+      ),
+      ...status.findings.map((finding) => escapeMarkdown(findingSentence(finding))),
       escapeMarkdown(run.directory),
     ]),
-    icon: { id: 'pulse' },
+    icon: pinned ? { ...stateIcon(status.state), id: 'pinned' } : stateIcon(status.state),
     viewItem: 'run',
     ...(complete.length === 0
       ? {}
@@ -71,7 +102,7 @@ export function describeRun(run: Run, { checked, metric, best, now, locale }: Lo
             label: l10n.t('All complete checkpoints of {0}', label),
           },
         }),
-    spoken: l10n.t('Run {0}, {1}', label, [...counts, formatBytes(bytes)].join(', ')),
+    spoken: l10n.t('Run {0}, {1}', label, [...(pinned ? [l10n.t('pinned')] : []), ...parts].join(', ')),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Run } from '../../core/runs/types.ts';
+import type { ArrangedRun } from './arrangement.ts';
 
 /**
  * What stands in the tree, by identity alone: VS Code remembers these objects across refreshes, so they hold no data
@@ -34,9 +34,9 @@ export class NodeCache {
     return this.#once({ kind: 'checkpoint', run, path });
   }
 
-  children(run: Run): readonly CheckpointNode[] {
+  children({ run, entries }: ArrangedRun): readonly CheckpointNode[] {
     const parent = this.run(run.directory);
-    return [...run.checkpoints, ...run.averages].map((entry) => this.checkpoint(parent, entry.path));
+    return entries.map((entry) => this.checkpoint(parent, entry.path));
   }
 
   #once<N extends Node>(node: N): N {

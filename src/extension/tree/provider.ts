@@ -1,39 +1,56 @@
 import * as vscode from 'vscode';
-import type { Run, RunsSnapshot } from '../../core/runs/types.ts';
+import type { Run } from '../../core/runs/types.ts';
 import { readSetting } from '../api.ts';
+import type { Liveness } from '../watching/liveness.ts';
 import type { Runs } from '../watching/runs.ts';
+import { arrange } from './arrangement.ts';
+import type { ArrangedRun, Arrangement } from './arrangement.ts';
 import { describeAverage, describeCheckpoint, describeRun } from './describe.ts';
-import type { Look, Row } from './describe.ts';
+import type { Look, Row, RunLook } from './describe.ts';
 import { byMetric, displayMetric } from './metric.ts';
 import { nodeId, NodeCache } from './nodes.ts';
 import type { Node } from './nodes.ts';
 import type { Checked } from './selection.ts';
 
-/** The tree's rows, from the newest snapshot and what is checked. */
+export interface TreeDependencies {
+  readonly runs: Runs;
+  readonly liveness: Liveness;
+  readonly checked: () => Checked;
+  readonly arrangement: () => Arrangement;
+}
+
+/** The tree's rows, from the newest snapshot, what is checked, and how the user wants them. */
 export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   readonly #runs: Runs;
+  readonly #liveness: Liveness;
   readonly #checked: () => Checked;
+  readonly #arrangement: () => Arrangement;
   readonly #nodes = new NodeCache();
   readonly #changed = new vscode.EventEmitter<Node | Node[] | undefined>();
-  readonly #stopListening: () => void;
-  #shown: RunsSnapshot;
+  readonly #stopListening: readonly (() => void)[];
+  #shown: readonly ArrangedRun[];
   /** How the runs' rows are written, once per snapshot of a run. */
   #looks = new WeakMap<object, Pick<Look, 'metric' | 'best'>>();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(runs: Runs, checked: () => Checked) {
+  constructor({ runs, liveness, checked, arrangement }: TreeDependencies) {
     this.#runs = runs;
+    this.#liveness = liveness;
     this.#checked = checked;
-    this.#shown = runs.snapshot;
-    this.#stopListening = runs.onChange((snapshot) => this.#update(snapshot));
+    this.#arrangement = arrangement;
+    this.#shown = this.#arranged();
+    this.#stopListening = [
+      runs.onChange(() => this.#update(new Set())),
+      liveness.onChange((changes) => this.#update(new Set(changes.map(({ run }) => run.directory)))),
+    ];
   }
 
   getChildren(node?: Node): Node[] {
-    if (node === undefined) return this.#shown.runs.map((run) => this.#nodes.run(run.directory));
+    if (node === undefined) return this.#shown.map(({ run }) => this.#nodes.run(run.directory));
     if (node.kind === 'checkpoint') return [];
-    const run = this.#runs.index.run(node.directory);
-    return run === undefined ? [] : [...this.#nodes.children(run)];
+    const shown = this.#shown.find(({ run }) => run.directory === node.directory);
+    return shown === undefined ? [] : [...this.#nodes.children(shown)];
   }
 
   getParent(node: Node): Node | undefined {
@@ -77,6 +94,15 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
     return describe(found.entry, this.#look(found.run));
   }
 
+  /** Whether a node stands in the tree as it is filtered now. */
+  isShown(node: Node): boolean {
+    const directory = node.kind === 'run' ? node.directory : node.run.directory;
+    const shown = this.#shown.find(({ run }) => run.directory === directory);
+    return (
+      shown !== undefined && (node.kind === 'run' || shown.entries.some((entry) => entry.path === node.path))
+    );
+  }
+
   /** The node of a checkpoint, average or run, by its path. */
   node(path: string): Node | undefined {
     const found = this.#runs.index.entry(path);
@@ -95,46 +121,66 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
     if (runs.length > 0) this.#changed.fire(runs.map((run) => this.#nodes.run(run.directory)));
   }
 
-  /** A setting changed: every row may look different. */
+  /** A setting changed: every row may look different, or stand elsewhere. */
   redraw(): void {
     this.#looks = new WeakMap();
+    this.#shown = this.#arranged();
     this.#changed.fire(undefined);
   }
 
   dispose(): void {
-    this.#stopListening();
+    for (const stop of this.#stopListening) stop();
     this.#changed.dispose();
   }
 
   /** While training writes into one run of many, only that one is drawn again. */
-  #update(snapshot: RunsSnapshot): void {
-    const before = this.#shown.runs;
-    const after = snapshot.runs;
-    this.#shown = snapshot;
+  #update(restless: ReadonlySet<string>): void {
+    const before = this.#shown;
+    const after = this.#arranged();
+    this.#shown = after;
     const sameRuns =
-      before.length === after.length && after.every((run, i) => run.directory === before[i]?.directory);
+      before.length === after.length &&
+      after.every(({ run }, i) => run.directory === before[i]?.run.directory);
     if (!sameRuns) {
       this.#changed.fire(undefined);
       return;
     }
-    const changed = after.filter((run, i) => run !== before[i]);
-    if (changed.length > 0) this.#changed.fire(changed.map((run) => this.#nodes.run(run.directory)));
+    const changed = after.filter(({ run }, i) => run !== before[i]?.run || restless.has(run.directory));
+    if (changed.length > 0) this.#changed.fire(changed.map(({ run }) => this.#nodes.run(run.directory)));
   }
 
-  #look(run: RunsSnapshot['runs'][number]): Look {
+  #arranged(): readonly ArrangedRun[] {
+    return arrange(this.#runs.snapshot.runs, this.#arrangement(), {
+      stateOf: (run) => this.#liveness.status(run).state,
+      metricOf: (run) => this.#metricAndBest(run).metric,
+    });
+  }
+
+  #look(run: Run): RunLook {
+    return {
+      ...this.#metricAndBest(run),
+      checked: this.#checked(),
+      status: this.#liveness.status(run),
+      pinned: this.#arrangement().pinned.has(run.directory),
+      now: Date.now(),
+      locale: vscode.env.language,
+    };
+  }
+
+  #metricAndBest(run: Run): Pick<Look, 'metric' | 'best'> {
     let look = this.#looks.get(run);
     if (look === undefined) {
       const metric = displayMetric(run, readSetting('metric', vscode.Uri.file(run.directory)));
       look = { metric, best: metric && byMetric(run, metric)[0]?.path };
       this.#looks.set(run, look);
     }
-    return { ...look, checked: this.#checked(), now: Date.now(), locale: vscode.env.language };
+    return look;
   }
 
   /** A single run is open from the start. (VS Code keeps what a user opened or closed since.) */
   #collapsible(node: Node): vscode.TreeItemCollapsibleState {
     if (node.kind === 'checkpoint') return vscode.TreeItemCollapsibleState.None;
-    return this.#shown.runs.length === 1
+    return this.#shown.length === 1
       ? vscode.TreeItemCollapsibleState.Expanded
       : vscode.TreeItemCollapsibleState.Collapsed;
   }

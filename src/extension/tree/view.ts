@@ -1,14 +1,19 @@
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
+import { setContext } from '../api.ts';
 import { RUNS_VIEW } from '../names.ts';
 import { formatBytes } from '../text.ts';
+import type { Liveness } from '../watching/liveness.ts';
 import type { Runs } from '../watching/runs.ts';
+import { AS_FOUND, ORDERS } from './arrangement.ts';
+import type { Arrangement } from './arrangement.ts';
 import type { Node } from './nodes.ts';
 import { RunsTree } from './provider.ts';
 import { changedRuns, checkedRuns, pruned, toggled } from './selection.ts';
 import type { Checked, CheckedRun } from './selection.ts';
 
 const CHECKED_KEY = 'checked';
+const ARRANGEMENT_KEY = 'arrangement';
 
 /** The "Runs" view: the tree, and which checkpoints are checked in it, kept over a reload of the window. */
 export class RunsView implements vscode.Disposable {
@@ -18,17 +23,24 @@ export class RunsView implements vscode.Disposable {
   readonly #view: vscode.TreeView<Node>;
   readonly #subscriptions: readonly { dispose(): unknown }[];
   #checked: Checked;
+  #arrangement: Arrangement;
 
-  constructor(runs: Runs, memory: vscode.Memento) {
+  constructor(runs: Runs, liveness: Liveness, memory: vscode.Memento) {
     this.#runs = runs;
     this.#memory = memory;
     const kept: unknown = memory.get(CHECKED_KEY);
     this.#checked = new Set(Array.isArray(kept) ? kept.filter((item) => typeof item === 'string') : []);
+    this.#arrangement = readArrangement(memory.get(ARRANGEMENT_KEY));
     // Before the tree listens: what is gone is forgotten first, then drawn.
     const stopListening = runs.onChange((snapshot) => {
       this.#keep(pruned(this.#checked, snapshot));
     });
-    this.tree = new RunsTree(runs, () => this.#checked);
+    this.tree = new RunsTree({
+      runs,
+      liveness,
+      checked: () => this.#checked,
+      arrangement: () => this.#arrangement,
+    });
     this.#view = vscode.window.createTreeView(RUNS_VIEW, {
       treeDataProvider: this.tree,
       canSelectMany: true,
@@ -49,7 +61,22 @@ export class RunsView implements vscode.Disposable {
         if (change.affectsConfiguration('twa.metric')) this.tree.redraw();
       }),
     ];
+    setContext('twa.filtered', this.#arrangement.filter !== '');
     this.#describe();
+  }
+
+  get arrangement(): Arrangement {
+    return this.#arrangement;
+  }
+
+  /** Sorts, filters or pins; kept over a reload of the window. */
+  arrange(change: Partial<Arrangement>): void {
+    this.#arrangement = { ...this.#arrangement, ...change };
+    const { order, filter, pinned } = this.#arrangement;
+    void this.#memory.update(ARRANGEMENT_KEY, { order, filter, pinned: [...pinned] });
+    setContext('twa.filtered', filter !== '');
+    this.#describe();
+    this.tree.redraw();
   }
 
   get checked(): Checked {
@@ -84,7 +111,10 @@ export class RunsView implements vscode.Disposable {
   /** Shows a checkpoint, average or run in the tree, if it is there. */
   async reveal(path: string): Promise<void> {
     const node = this.tree.node(path);
-    if (node !== undefined) await this.#view.reveal(node, { select: true, focus: true });
+    if (node === undefined) return;
+    // What is asked for shall be seen: then the filter is in the way.
+    if (!this.tree.isShown(node)) this.arrange({ filter: '' });
+    await this.#view.reveal(node, { select: true, focus: true });
   }
 
   dispose(): void {
@@ -105,7 +135,20 @@ export class RunsView implements vscode.Disposable {
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
     // Not the view's description: that is not shown where the view is alone in its container. And not after "Runs":
     // a side bar of the usual width would cut it off.
-    this.#view.title =
+    const title =
       entries.length === 0 ? l10n.t('Runs') : l10n.t('{0} checked, {1}', entries.length, formatBytes(bytes));
+    const { filter } = this.#arrangement;
+    this.#view.title = filter === '' ? title : l10n.t('{0} · only {1}', title, filter);
   }
+}
+
+/** What was kept is `unknown`: anything that does not fit gives the default. */
+function readArrangement(kept: unknown): Arrangement {
+  if (typeof kept !== 'object' || kept === null) return AS_FOUND;
+  const { order, filter, pinned } = kept as Partial<Record<keyof Arrangement, unknown>>;
+  return {
+    order: ORDERS.find((known) => known === order) ?? AS_FOUND.order,
+    filter: typeof filter === 'string' ? filter : '',
+    pinned: new Set(Array.isArray(pinned) ? pinned.filter((item) => typeof item === 'string') : []),
+  };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeAverage, describeCheckpoint, describeRun } from '../../../src/extension/tree/describe.ts';
+import type { RunStatus } from '../../../src/core/runs/status.ts';
 import type { Look } from '../../../src/extension/tree/describe.ts';
 import { checkpoint, run } from './runs.ts';
 
@@ -12,6 +13,7 @@ const look: Look = {
   now: at,
   locale: 'de',
 };
+const atRest: RunStatus = { state: 'finished', activeMs: at, pace: undefined, findings: [] };
 const entry = checkpoint('/w/a/epoch-7.safetensors', {
   epoch: 7,
   step: 700,
@@ -77,10 +79,62 @@ test('an average shows its method and its metric on the report split', () => {
 test('a run counts what is in it, and its checkbox stands for all complete ones', () => {
   const found = run('seed-1', 3, { averages: [checkpoint('/w/seed-1/averages/twa-1')], mtimeMs: at });
   const all = new Set(found.checkpoints.map(({ path }) => path));
-  const row = describeRun(found, { ...look, best: '/w/seed-1/e3', checked: all });
+  const row = describeRun(found, {
+    ...look,
+    best: '/w/seed-1/e3',
+    checked: all,
+    status: atRest,
+    pinned: false,
+  });
   assert.equal(row.label, 'seed-1');
   assert.equal(row.description, '3 checkpoints · 1 average · 4.0 KB');
   assert.equal(row.checkbox?.checked, true);
   assert.match(row.tooltip, /Best val\\_loss: 0.3333 \\\(e3\\\)/);
-  assert.equal(describeRun(run('empty', 0), look).checkbox, undefined);
+  const empty = describeRun(run('empty', 0), { ...look, status: atRest, pinned: true });
+  assert.equal(empty.checkbox, undefined);
+  assert.equal(empty.icon.id, 'pinned');
+  assert.match(empty.spoken, /pinned/);
+});
+
+test('a run that trains, or does badly, says so in words, by its icon and aloud', () => {
+  const status: RunStatus = {
+    state: 'training',
+    activeMs: at,
+    pace: {
+      at,
+      intervalMs: 2000,
+      longestMs: 2000,
+      step: 310,
+      stepsPerSecond: 5,
+      fraction: 0.31,
+      remainingMs: 138_000,
+    },
+    findings: [
+      { kind: 'plateau', tag: 'val_loss', source: 'log', sinceStep: 200, value: 0.25 },
+      {
+        kind: 'not-finite',
+        tag: 'train_loss',
+        source: 'log',
+        count: 2,
+        points: 9,
+        firstStep: 3,
+        isLast: false,
+      },
+    ],
+  };
+  const row = describeRun(run('seed-1', 2), { ...look, status, pinned: false });
+  assert.equal(row.description, 'training · not finite · plateau · 5 steps/s · 2 checkpoints · 2.0 KB');
+  assert.deepEqual(row.icon, { id: 'pulse', color: 'charts.green' });
+  assert.match(row.tooltip, /2 min left/);
+  assert.match(row.tooltip, /train\\_loss: 2 of 9 values are not finite, the first at step 3/);
+  assert.match(row.tooltip, /val\\_loss has not improved since step 200/);
+  assert.match(row.spoken, /training, not finite, plateau/);
+  const failed = describeRun(run('seed-2', 2), {
+    ...look,
+    status: { ...status, state: 'failed', reason: 'not-finite', findings: [] },
+    pinned: false,
+  });
+  assert.match(failed.description, /^failed · 2 checkpoints/);
+  assert.deepEqual(failed.icon, { id: 'error', color: 'charts.red' });
+  assert.match(failed.tooltip, /Failed: its loss was not a number/);
 });

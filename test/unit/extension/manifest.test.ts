@@ -97,10 +97,10 @@ test('context keys in when clauses are set by the code, and the view in them is 
   ];
   const clauses = entries.map(({ when }) => when ?? '').join('\n');
   const used = sorted(clauses.match(/\btwa\.\w+/g) ?? []);
-  assert.deepEqual(used, ['twa.averaging', RUNS_VIEW, 'twa.scanning']);
+  assert.deepEqual(used, ['twa.averaging', 'twa.filtered', RUNS_VIEW, 'twa.scanning']);
   assert.ok(contributes.views.twa.some(({ id }) => id === RUNS_VIEW));
   const code = await sources('src/extension/**/*.ts');
-  for (const key of ['twa.averaging', 'twa.scanning']) {
+  for (const key of ['twa.averaging', 'twa.filtered', 'twa.scanning']) {
     assert.ok(code.includes(`setContext('${key}'`), `${key} is set`);
   }
   const items = sorted(

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { escapeMarkdown, formatBytes, formatMetric, formatTime } from '../../../src/extension/text.ts';
+import {
+  escapeMarkdown,
+  formatBytes,
+  formatDuration,
+  formatMetric,
+  formatTime,
+} from '../../../src/extension/text.ts';
 
 test('sizes', () => {
   assert.equal(formatBytes(0), '0 B');
@@ -8,6 +14,21 @@ test('sizes', () => {
   assert.equal(formatBytes(1536), '1.5 KB');
   assert.equal(formatBytes(4.6 * 2 ** 30), '4.6 GB');
   assert.equal(formatBytes(123 * 2 ** 20), '123 MB');
+});
+
+test('durations: two units at most', () => {
+  const cases: readonly (readonly [number, string])[] = [
+    [0.42, '420 ms'],
+    [2.5, '2.5 s'],
+    [42, '42 s'],
+    [99, '99 s'],
+    [180, '3 min'],
+    [3599, '1 h'],
+    [7500, '2 h 5 min'],
+    [86_400, '1 d'],
+    [3 * 86_400 + 4 * 3600, '3 d 4 h'],
+  ];
+  for (const [seconds, text] of cases) assert.equal(formatDuration(1000 * seconds), text);
 });
 
 test('metrics keep four digits that mean something', () => {

@@ -35,6 +35,7 @@ const run = (extra: Partial<Run> = {}): Run => ({
   averages: [],
   series: [series([1, 2, 3])],
   mtimeMs: 1,
+  training: { startedMs: 0, activeMs: 1 },
   ...extra,
 });
 const snapshotOf = (...runs: readonly Run[]): RunsSnapshot => ({ runs, scanning: false, warnings: [] });
