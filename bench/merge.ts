@@ -17,13 +17,7 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 
-import {
-  bytesPerElement,
-  encodeFromFloat64,
-  isDType,
-  isFloat,
-  largestOf,
-} from '../src/core/checkpoints/dtype.ts';
+import { bytesPerElement, encodeFromFloat64, isDType, isFloat } from '../src/core/checkpoints/dtype.ts';
 import { mergeCheckpoints } from '../src/core/checkpoints/merge.ts';
 import { partialPathFor } from '../src/core/checkpoints/publish.ts';
 import { requireComplete } from '../src/core/checkpoints/registry.ts';
@@ -201,7 +195,7 @@ function mixRate(): number {
     table.setUint32(i * TABLE_ENTRY + 8, (i + 1) * chunk, true);
   }
   const loop = mixLoops(memory)[dtype];
-  const work = () => loop(0, files * TABLE_ENTRY, chunk, (files + 1) * chunk, largestOf(dtype));
+  const work = () => loop(0, files * TABLE_ENTRY, chunk, (files + 1) * chunk);
   // V8 needs some calls to compile it well.
   cpuRate(files * chunk, work);
   return cpuRate(files * chunk, work);

@@ -296,10 +296,6 @@ function below(x: number): number {
   return value[0];
 }
 
-export function largestOf(dtype: FloatDType): number {
-  return LARGEST[dtype];
-}
-
 /** Index of the first number that is NaN, infinite, or too large for the type; -1 without one. */
 export function firstUnrepresentable(values: Float64Array, dtype: FloatDType): number {
   return run(firstBeyond, values, LARGEST[dtype]);

@@ -23,7 +23,6 @@ import {
   encodeFromFloat64,
   firstUnrepresentable,
   floatComponents,
-  largestOf,
 } from './dtype.ts';
 import { changed, requireUnchanged } from './files.ts';
 import { PARTIAL_SUFFIX, requireAbsent, requireSpace, writeError } from './publish.ts';
@@ -251,7 +250,7 @@ class Mixer {
       const step = MIX_LANES * bytesPerElement(dtype);
       const length = Math.ceil(out.length / step) * step;
       const tableEnd = this.#readers.length * TABLE_ENTRY;
-      if (loops[dtype](0, tableEnd, length, out.byteOffset, largestOf(dtype)) === 1) return;
+      if (loops[dtype](0, tableEnd, length, out.byteOffset) === 1) return;
     }
     // 8-bit floats, and to find the number that cannot be written.
     const sum = new Float64Array(out.length / bytesPerElement(dtype));

@@ -89,17 +89,15 @@ export const i16x8 = {
   shl: simd(0x8b),
   maxU: simd(0x99),
   ltU: simd(0x30),
-  narrowI32x4U: simd(0x86),
 };
 
 export const i32x4 = {
   splat: simd(0x11),
-  extendLowI16x8S: simd(0xa7),
-  extendHighI16x8S: simd(0xa8),
-  extendLowI16x8U: simd(0xa9),
-  extendHighI16x8U: simd(0xaa),
   shl: simd(0xab),
+  shrS: simd(0xac),
   shrU: simd(0xad),
+  maxU: simd(0xb9),
+  ltU: simd(0x3a),
 };
 
 export const f32x4 = {

@@ -7,7 +7,6 @@ import {
   bytesPerElement,
   decodeToFloat64,
   encodeFromFloat64,
-  largestOf,
 } from '../../../src/core/checkpoints/dtype.ts';
 import { sharedMemory } from '../../../src/core/kernels/assembler.ts';
 import { MIX_LANES, mixLoops, TABLE_ENTRY, type MixDType } from '../../../src/core/kernels/mix.ts';
@@ -25,7 +24,7 @@ function mix(dtype: MixDType, sources: readonly Uint8Array[], coefficients: read
     table.setUint32(i * TABLE_ENTRY + 8, at, true);
   }
   const out = first + sources.length * size;
-  const fits = mixLoops(memory)[dtype](0, first, size, out, largestOf(dtype));
+  const fits = mixLoops(memory)[dtype](0, first, size, out);
   return { fits, bytes: Buffer.from(new Uint8Array(memory.buffer, out, size)) };
 }
 
