@@ -12,8 +12,8 @@ import { inPath, root } from './tools.mjs';
  * a load of 4, 310 s at a load of 11 from a system with nothing on it.
  */
 const PACKAGE = 'python3-torch';
-/** From PyTorch's own index, for machines where apt cannot be used: 200 MB, not the 3 GB with CUDA. */
-const WHEEL = { version: '2.9.1', index: 'https://download.pytorch.org/whl/cpu' };
+/** What pip brings for macOS and Windows computes on the CPU, in some 200 MB. For Linux it would be 3 GB of CUDA. */
+const WHEEL = '2.9.1';
 /** Fetching may take this long and is then given up. Unpacking what is there is never cut short. */
 const FETCH_MS = 240_000;
 
@@ -25,7 +25,7 @@ const FETCH_MS = 240_000;
 
 /**
  * Finds a Python that imports torch: `TWA_PYTHON` where that is set, one in PATH, or the one in `.tools`. Installs one
- * where there is none, by apt for root or where sudo asks nothing, else by pip into `.tools`. `TWA_TORCH=off` installs
+ * where there is none, by apt for root or where sudo asks nothing, else (not on Linux) by pip into `.tools`. `TWA_TORCH=off` installs
  * nothing. Never throws.
  * @returns {Promise<Torch>}
  */
@@ -99,7 +99,7 @@ async function installByApt() {
   return code === 0 ? `${PACKAGE} was installed but cannot be imported` : `apt-get: ${lastLine(output)}`;
 }
 
-const environment = path.join(root, '.tools', `torch-${WHEEL.version}`);
+const environment = path.join(root, '.tools', `torch-${WHEEL}`);
 const pythonOf = (folder) =>
   process.platform === 'win32'
     ? path.join(folder, 'Scripts', 'python.exe')
@@ -107,15 +107,18 @@ const pythonOf = (folder) =>
 
 /** @returns {Promise<string>} What went wrong, where something did. */
 async function installByPip() {
+  if (process.platform === 'linux') {
+    return 'apt-get cannot be used; install PyTorch yourself and name its interpreter in TWA_PYTHON';
+  }
   const python = inPath(process.platform === 'win32' ? ['python.exe'] : ['python3']);
   if (python === undefined) return 'there is neither apt-get that may be used nor Python';
-  say(`Installing PyTorch ${WHEEL.version} into .tools (pip), for the tests with it.`);
+  say(`Installing PyTorch ${WHEEL} into .tools (pip), for the tests with it.`);
   // Virtual environments cannot be moved, so it is filled in its place.
   await rm(environment, { recursive: true, force: true });
   await mkdir(path.dirname(environment), { recursive: true });
   const made = await run(python, ['-m', 'venv', environment], { quiet: true, timeout: 60_000 });
   if (made.code !== 0) return `${python} -m venv: ${lastLine(made.output)}`;
-  const wanted = [`torch==${WHEEL.version}`, 'numpy', '--index-url', WHEEL.index];
+  const wanted = [`torch==${WHEEL}`, 'numpy'];
   const { code, output } = await run(pythonOf(environment), ['-m', 'pip', 'install', '-q', ...wanted], {
     quiet: true,
     timeout: FETCH_MS,
