@@ -59,6 +59,11 @@ function options(chosen: TwaOptions, strings: ResultStrings): HTMLElement {
     tensor: strings.granularityTensor,
     groups: strings.granularityGroups,
   };
+  const schedules = {
+    step: strings.scheduleStep,
+    linear: strings.scheduleLinear,
+    cosine: strings.scheduleCosine,
+  };
   const has = (condition: boolean, name: string, value: unknown): (readonly [string, string])[] =>
     condition ? [[name, String(value)]] : [];
   return group(strings.options, [
@@ -71,6 +76,7 @@ function options(chosen: TwaOptions, strings: ResultStrings): HTMLElement {
     [strings.patience, String(chosen.patience)],
     [strings.batchSize, String(chosen.batchSize)],
     ...has(chosen.rule !== 'lbfgs', strings.learningRate, chosen.learningRate),
+    ...has(chosen.rule !== 'lbfgs', strings.schedule, schedules[chosen.schedule]),
     ...has(chosen.rule !== 'lbfgs', strings.weightDecay, chosen.weightDecay),
     ...has(chosen.rule === 'iclr', strings.momentum, chosen.momentum),
     ...has(chosen.ridge > 0, strings.ridge, chosen.ridge),

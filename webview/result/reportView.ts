@@ -55,12 +55,12 @@ export class ReportView {
   }
 
   render(theme: Theme, table: boolean): void {
-    const { provenance, coefficients, lossCurve, table: rows, metric } = this.#report;
+    const { provenance, coefficients, lossCurve, table: rows, metric, method } = this.#report;
     this.#toggle.setAttribute('aria-pressed', String(table));
     this.#coefficients.render({ theme, checkpoints: provenance.sources, coefficients, table });
     const chosen = chosenPoint(
       lossCurve,
-      rows.find(({ id }) => id === report.method),
+      rows.find(({ id }) => id === method),
     );
     this.#lossCurve?.render({ theme, points: lossCurve, chosen, metricName: metric?.name, table });
   }

@@ -1,5 +1,12 @@
 /** Narrows an {@link AverageReport} that arrives as a message: the same document that lies beside a merged file. */
-import { CONSTRAINTS, GRANULARITIES, METHODS, RULES, STARTS } from '../../src/core/averaging/methods.ts';
+import {
+  CONSTRAINTS,
+  GRANULARITIES,
+  METHODS,
+  RULES,
+  SCHEDULES,
+  STARTS,
+} from '../../src/core/averaging/methods.ts';
 import type {
   AverageReport,
   BlockCoefficients,
@@ -58,6 +65,7 @@ const options: Reader<TwaOptions> = object({
   epochs: number,
   batchSize: number,
   learningRate: number,
+  schedule: oneOf(...SCHEDULES),
   weightDecay: number,
   momentum: number,
   patience: number,

@@ -28,7 +28,7 @@ export function weightedMean(values: Float64Array, weights: Float64Array): numbe
  *
  * @param columns each [examples]
  * @param weights [examples]
- * @returns per column, [resamples], in the order they were drawn
+ * @returns per column, [resamples], in the order they were drawn; all NaN for a single example
  */
 export function resampleMeans(
   columns: readonly Float64Array[],
@@ -36,8 +36,10 @@ export function resampleMeans(
   seed: number,
   resamples = RESAMPLES,
 ): Float64Array[] {
-  const random = seededRandom(seed, 'bootstrap');
   const means = columns.map(() => new Float64Array(resamples));
+  // All resamples of one number are that number, which would look like certainty.
+  if (weights.length < 2) return means.map((samples) => samples.fill(NaN));
+  const random = seededRandom(seed, 'bootstrap');
   const drawn = new Float64Array(weights.length);
   for (let resample = 0; resample < resamples; resample++) {
     // How often each example was drawn, times its weight: then every column is one dot product in memory order.

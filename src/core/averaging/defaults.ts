@@ -31,14 +31,31 @@ const COMMON = {
 /** Learning rates are the published ones for CIFAR; a pass takes the rule's own choice instead when none is named. */
 export const DEFAULTS: Readonly<Record<TwaRule, TwaOptions>> = {
   /** All published. */
-  iclr: { ...COMMON, rule: 'iclr', constraint: 'free', learningRate: 2, weightDecay: 1e-5, momentum: 0.9 },
+  iclr: {
+    ...COMMON,
+    rule: 'iclr',
+    constraint: 'free',
+    schedule: 'step',
+    learningRate: 2,
+    weightDecay: 1e-5,
+    momentum: 0.9,
+  },
   /** Published, but for the momentum, which is not used: AdamW has its own beta1. */
-  v4: { ...COMMON, rule: 'v4', constraint: 'affine', learningRate: 1e-3, weightDecay: 0, momentum: 0 },
+  v4: {
+    ...COMMON,
+    rule: 'v4',
+    constraint: 'affine',
+    schedule: 'cosine',
+    learningRate: 1e-3,
+    weightDecay: 0,
+    momentum: 0,
+  },
   /** Ours. It stops by itself when the gradient is flat or the stop split has had enough, mostly before 20 steps. */
   lbfgs: {
     ...COMMON,
     rule: 'lbfgs',
     constraint: 'simplex',
+    schedule: 'step',
     epochs: 30,
     batchSize: 8192,
     learningRate: 1,

@@ -55,3 +55,7 @@ export type Granularity = (typeof GRANULARITIES)[number];
 
 export const STARTS = ['mean', 'last', 'best', 'given'] as const;
 export type Start = (typeof STARTS)[number];
+
+/** Of the learning rate. */
+export const SCHEDULES = ['step', 'linear', 'cosine'] as const;
+export type Schedule = (typeof SCHEDULES)[number];

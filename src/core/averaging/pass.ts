@@ -1,187 +1,332 @@
 /**
- * One pass, from checkpoints to a recommendation: baselines and training are judged on the stop split, then the
+ * One pass, from checkpoints to a recommendation: baselines and the method are judged on the stop split, then the
  * report split is looked at once, for the final table.
  */
 import { basename, extname } from 'node:path';
 import { throwIfAborted, TwaError } from '../errors.ts';
+import { judgeBaselines, labelOfEma, labelOfLastK, type Baselines } from './baselines.ts';
 import { spanBasis } from './basis.ts';
+import { ofBlock, overallCoefficients, repeated } from './blocks.ts';
+import { formulaCoefficients, requireCoefficients, settingsFor } from './coefficients.ts';
 import { DEFAULT_RULE, optionsFor } from './defaults.ts';
+import { descend } from './descend.ts';
 import { describeGram, requireFinite, typicalDistance } from './gram.ts';
+import { judgeMix, selectionSplit, type Judge, type JudgedMix, type PassHooks } from './judge.ts';
 import { recommend } from './recommend.ts';
+import { blocked } from './rules/blocked.ts';
 import { iclr } from './rules/iclr.ts';
+import { onSimplex } from './rules/on-simplex.ts';
+import type { Rule } from './rules/rule.ts';
 import { v4 } from './rules/v4.ts';
-import { isBetter, score } from './summary.ts';
-import { buildTable, type Candidate, type RowId } from './table.ts';
-import { trainCoefficients, type JudgedMix, type Training, type TrainHooks } from './train.ts';
+import { defaultEvaluations, search } from './search.ts';
+import { bestK, prune, type Tell } from './select.ts';
+import { sparsified } from './sparse.ts';
+import { score } from './summary.ts';
+import { buildTable, type Candidate, type Plan } from './table.ts';
+import { trainCoefficients, type Training, type TrainSettings } from './train.ts';
 import type {
   BufferMode,
+  BufferScore,
   CentredGram,
+  LossPoint,
   Method,
+  MethodSettings,
   Objective,
   PassResult,
   SplitEvaluation,
+  Start,
   TwaOptions,
   WeightPoint,
 } from './types.ts';
 
 export interface PassRequest {
   readonly method: Method;
-  /** For `manual`, oldest checkpoint first. */
+  /** For `manual` and the start `given`, oldest checkpoint first. */
   readonly coefficients?: readonly number[];
+  readonly settings?: MethodSettings;
+  /** For `twa`; `search` takes constraint, start, sparse and fitData. */
   readonly options: Partial<TwaOptions>;
   readonly buffers: BufferMode;
   readonly seed: number;
 }
 
+/** What a method came to. */
+interface Found {
+  readonly mix: JudgedMix;
+  readonly label: string;
+  readonly notes: readonly string[];
+  readonly curve?: readonly LossPoint[];
+  readonly options?: TwaOptions;
+  readonly settings?: MethodSettings;
+}
+
+/** What the methods work with. */
+interface Pass {
+  readonly request: PassRequest;
+  readonly judge: Judge;
+  readonly names: readonly string[];
+  readonly gram: CentredGram;
+  readonly baselines: Baselines;
+}
+
 /**
- * Throws `usage` for a request that makes no sense, `non-finite`, `cancelled`, and whatever the objective throws.
+ * Throws `usage` for a request that makes no sense, `unsupported` for what the objective cannot do, `non-finite`,
+ * `cancelled`, and whatever the objective throws.
  */
 export async function runPass(
   objective: Objective,
   request: PassRequest,
-  hooks: TrainHooks = {},
+  hooks: PassHooks = {},
 ): Promise<PassResult> {
   const n = objective.checkpoints.length;
   if (n === 0) throw new TwaError('usage', 'There is no checkpoint to average: name at least one.');
-  const manual = request.method === 'manual' ? requireCoefficients(request.coefficients, n) : undefined;
-  const options =
-    request.method === 'twa'
-      ? optionsFor(request.options.rule ?? DEFAULT_RULE, request.options, objective.splits.fit)
-      : undefined;
+  const { method, buffers, seed } = request;
+  requireSensible(objective, request);
   const names = objective.checkpoints.map(shortName);
-  const bufferMode = objective.hasRunningStatistics ? request.buffers : 'none';
+  const bufferMode = objective.hasRunningStatistics ? buffers : 'none';
+  const selection = selectionSplit(request.options.fitData ?? 'validation');
+  const judge: Judge = { objective, buffers, selection, hooks };
 
   const gram = await objective.gram(hooks.signal);
   requireFinite(gram);
   const notes = describeGram(gram, spanBasis(gram).centredRank, names);
 
-  const baselines = await judgeBaselines(objective, request.buffers, names, hooks);
+  const baselines = await judgeBaselines(judge, names, method === 'greedy');
   notes.push(...baselines.notes);
+  const found = await find({ request, judge, names, gram, baselines });
+  notes.push(...found.notes);
+  const { coefficients } = found.mix;
+  const overall = overallCoefficients(coefficients, n, objective.blocks);
 
-  let training: Training | undefined;
-  let mix: JudgedMix = baselines.uniform;
-  if (options !== undefined) {
-    training = await train(objective, gram, baselines, options, request, hooks);
-    notes.push(...training.notes);
-    mix = training.best;
-  } else if (manual !== undefined) {
-    mix = await judge(objective, manual, request.buffers, hooks.signal);
-    const sum = manual.reduce((total, value) => total + value, 0);
-    if (Math.abs(sum - 1) > 1e-6) notes.push(`The coefficients sum to ${sum.toPrecision(6)}, not to 1.`);
-  }
-
-  const plans: Omit<Candidate, 'report'>[] = [
-    single('best', `Best single (${names[baselines.best]!})`, baselines, baselines.best),
-    single('last', `Last (${names[n - 1]!})`, baselines, n - 1),
-    { id: 'uniform', label: `Plain average of ${n}`, ...baselines.uniform },
-    ...(training === undefined
-      ? []
-      : [{ id: 'twa', label: `TWA (${training.options.rule})`, ...mix } as const]),
-    ...(manual === undefined ? [] : [{ id: 'manual', label: 'Manual coefficients', ...mix } as const]),
-  ];
-  const candidates = await evaluateReport(objective, plans, baselines, request.buffers, hooks);
-  const table = buildTable(candidates, objective.metric, request.seed);
+  const row: Plan = { id: method, label: found.label, coefficients: overall, stop: found.mix.stop };
+  const plans = baselines.plans.some(({ id }) => id === method)
+    ? baselines.plans.map((plan) => (plan.id === method ? row : plan))
+    : [...baselines.plans, row];
+  const candidates = await evaluateReport(judge, plans, baselines, found.mix);
+  const table = buildTable(candidates, objective.metric, seed);
+  const bufferScores = objective.hasRunningStatistics ? await compareBuffers(judge, found.mix) : undefined;
+  if (bufferScores !== undefined) notes.push(describeBuffers(bufferScores, judge));
 
   throwIfAborted(hooks.signal);
+  const settings = found.settings ?? {};
   return {
-    method: request.method,
-    coefficients: [...mix.coefficients],
+    method,
+    coefficients: [...overall],
+    ...(coefficients.length === n ? {} : { blocks: blocksOf(objective, coefficients) }),
     splits: objective.splits,
     metric: objective.metric,
     table,
-    recommendation: recommend(candidates, table, objective.metric, request.seed),
-    lossCurve: training?.curve ?? [],
+    recommendation: recommend(candidates, table, objective.metric, seed, method),
+    lossCurve: found.curve ?? [],
     notes,
-    options: training?.options,
-    seed: request.seed,
+    options: found.options,
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+    seed,
     bufferMode,
-    buffers: bufferMode === 'recalibrate' ? await objective.recalibrate(mix.coefficients, hooks.signal) : [],
+    buffers: bufferMode === 'recalibrate' ? await objective.recalibrate(coefficients, hooks.signal) : [],
+    ...(bufferScores === undefined ? {} : { bufferScores }),
   };
 }
 
-interface Baselines {
-  /** Per checkpoint, on the stop split. */
-  readonly singles: readonly SplitEvaluation[];
-  /** Index of the best of them. */
-  readonly best: number;
-  readonly uniform: JudgedMix;
-  readonly notes: readonly string[];
-}
-
-/** Every checkpoint and the plain average, on the stop split. */
-async function judgeBaselines(
+/** Says what is wrong before any work starts. */
+function requireSensible(
   objective: Objective,
-  buffers: BufferMode,
-  names: readonly string[],
-  hooks: TrainHooks,
-): Promise<Baselines> {
+  { method, settings, options, coefficients }: PassRequest,
+): void {
   const n = objective.checkpoints.length;
-  const { metric } = objective;
-  const scoreOf = (evaluation: SplitEvaluation) => score(evaluation, metric.name);
-  const report = (done: number, label: string, evaluation: SplitEvaluation): void =>
-    hooks.onProgress?.({
-      phase: 'baselines',
-      fraction: done / (n + 1),
-      message: `${label}: ${metric.name} ${scoreOf(evaluation).metric.toPrecision(4)}`,
-    });
-
-  const singles: SplitEvaluation[] = [];
-  for (let index = 0; index < n; index++) {
-    throwIfAborted(hooks.signal);
-    singles.push(await objective.evaluate({ kind: 'checkpoint', index }, 'stop', buffers, hooks.signal));
-    report(index + 1, `checkpoint ${index + 1} of ${n}`, singles[index]!);
+  settingsFor(method, n, settings);
+  const fitted = method === 'twa' || method === 'search';
+  if (method === 'manual' || (fitted && options.start === 'given')) requireCoefficients(coefficients, n);
+  if (method !== 'twa') return;
+  const { granularity } = optionsFor(options.rule ?? DEFAULT_RULE, options, objective.splits.fit);
+  if (objective.hasGradients === false) {
+    throw new TwaError(
+      'unsupported',
+      'TWA needs gradients, which this task does not give: use the method "search", which only evaluates.',
+    );
   }
-  const uniform = await judge(objective, new Float64Array(n).fill(1 / n), buffers, hooks.signal);
-  report(n + 1, 'plain average', uniform.stop);
-
-  const scores = singles.map(scoreOf);
-  const best = scores.reduce((a, one, index) => (isBetter(one, scores[a]!, metric.goal) ? index : a), 0);
-  const broken = names.filter((_, index) => !Number.isFinite(scores[index]!.loss));
-  const notes = broken.length === 0 ? [] : [`The loss is not a finite number for: ${broken.join(', ')}.`];
-  return { singles, best, uniform, notes };
+  if (granularity !== 'one' && objective.blocks === undefined) {
+    throw new TwaError(
+      'unsupported',
+      'What runs this task mixes whole models only: use one coefficient per checkpoint (granularity "one").',
+    );
+  }
 }
 
-async function train(
-  objective: Objective,
-  gram: CentredGram,
-  baselines: Baselines,
-  options: TwaOptions,
-  request: PassRequest,
-  hooks: TrainHooks,
-): Promise<Training> {
-  const { buffers, seed } = request;
+function find(pass: Pass): Promise<Found> {
+  const { method } = pass.request;
+  switch (method) {
+    case 'uniform':
+    case 'last-k':
+    case 'ema':
+    case 'manual':
+      return byFormula(pass, method);
+    case 'best-k':
+    case 'prune':
+    case 'greedy':
+      return bySelection(pass, method);
+    case 'search':
+      return bySearch(pass);
+    case 'twa':
+      return byTraining(pass);
+  }
+}
+
+async function byFormula(
+  { request, judge, names, baselines }: Pass,
+  method: Extract<Method, 'uniform' | 'last-k' | 'ema' | 'manual'>,
+): Promise<Found> {
+  const n = names.length;
+  const settings = settingsFor(method, n, request.settings);
+  if (method === 'uniform') {
+    return { mix: baselines.uniform, label: `Plain average of ${n}`, notes: [], settings };
+  }
+  const coefficients = formulaCoefficients(method, n, settings, request.coefficients);
+  const mix = await judgeMix(judge, coefficients);
+  const labels = {
+    'last-k': () => labelOfLastK(settings.k!),
+    ema: () => labelOfEma(settings.decay!),
+    manual: () => 'Manual coefficients',
+  };
+  const sum = coefficients.reduce((total, value) => total + value, 0);
+  const notes = Math.abs(sum - 1) > 1e-6 ? [`The coefficients sum to ${sum.toPrecision(6)}, not to 1.`] : [];
+  return { mix, label: labels[method](), notes, settings };
+}
+
+async function bySelection(
+  { request, judge, names, baselines }: Pass,
+  method: Extract<Method, 'best-k' | 'prune' | 'greedy'>,
+): Promise<Found> {
+  const { metric } = judge.objective;
+  const tell: Tell = (fraction, what, evaluation) =>
+    judge.hooks.onProgress?.({
+      phase: 'training',
+      fraction,
+      message: `${what}: ${metric.name} ${score(evaluation, metric.name).metric.toPrecision(4)}`,
+    });
+  switch (method) {
+    case 'best-k': {
+      const { mix, k } = await bestK(judge, baselines.ranked, request.settings?.k, tell);
+      return {
+        mix,
+        label: `Average of the best ${k} (by ${metric.name})`,
+        notes: [],
+        settings: { ...request.settings, k },
+      };
+    }
+    case 'prune': {
+      const { mix, kept, notes } = await prune(judge, names.length, names, tell);
+      return { mix, label: `Pruned average of ${kept.length}`, notes };
+    }
+    case 'greedy': {
+      const { label, stop, coefficients } = baselines.plans.find(({ id }) => id === 'greedy')!;
+      return { mix: { coefficients: coefficients!, stop }, label, notes: [] };
+    }
+  }
+}
+
+async function bySearch(pass: Pass): Promise<Found> {
+  const { request, judge, names } = pass;
+  const { constraint = 'simplex', start = 'mean', sparse = false } = request.options;
+  const evaluations = request.settings?.evaluations ?? defaultEvaluations(names.length);
+  const from = await startFrom(pass, start);
+  const { best, curve, notes } = await search(judge, from, { constraint, evaluations, seed: request.seed });
+  const label = `Searched coefficients (CMA-ES, ${constraint})`;
+  return thinned(pass, sparse, { mix: best, label, notes, curve, settings: { evaluations } });
+}
+
+async function byTraining(pass: Pass): Promise<Found> {
+  const { request, judge, gram, baselines } = pass;
+  const { objective } = judge;
+  const options = optionsFor(request.options.rule ?? DEFAULT_RULE, request.options, objective.splits.fit);
+  const each = { one: '', tensor: ', per tensor', groups: ', per group' }[options.granularity];
+  const label = `TWA (${options.rule}${each})`;
   if (typicalDistance(gram) === 0) {
     // All averages are the same: describeGram says so.
-    return { best: baselines.uniform, curve: [], notes: [], options };
+    return { mix: baselines.uniform, label, notes: [], curve: [], options };
   }
+  const grams = objective.blocks === undefined ? [gram] : await objective.blockGrams!(judge.hooks.signal);
+  const from = await startFrom(pass, options.start);
   const start =
-    options.start === 'mean'
-      ? baselines.uniform
-      : await judge(
-          objective,
-          oneHot(gram.n, options.start === 'last' ? gram.n - 1 : baselines.best),
-          buffers,
-          hooks.signal,
-        );
-  const settings = { options, chooseRate: request.options.learningRate === undefined, buffers, seed };
+    grams.length === 1 ? from : { ...from, coefficients: repeated(from.coefficients, grams.length) };
+  const settings: TrainSettings = {
+    options,
+    chooseRate: request.options.learningRate === undefined,
+    buffers: request.buffers,
+    seed: request.seed,
+  };
+  const training = await train(objective, grams, start, settings, judge.hooks);
+  const { best, notes, curve, options: used } = training;
+  return thinned(pass, options.sparse, { mix: best, label, notes, curve, options: used });
+}
+
+function train(
+  objective: Objective,
+  grams: readonly CentredGram[],
+  start: JudgedMix,
+  settings: TrainSettings,
+  hooks: PassHooks,
+): Promise<Training> {
+  const { options, chooseRate } = settings;
+  const n = objective.checkpoints.length;
   // The states of the rules have different types, which only the rules look into.
+  const run = <State>(rules: readonly Rule<State>[], scales: readonly number[]): Promise<Training> => {
+    const bounded = options.constraint === 'simplex' ? rules.map(onSimplex) : rules;
+    return bounded.length === 1
+      ? trainCoefficients(objective, bounded[0]!, start, settings, hooks)
+      : trainCoefficients(objective, blocked(bounded, n, scales), start, settings, hooks);
+  };
+  const same = grams.map(() => 1);
   switch (options.rule) {
     case 'iclr':
-      return trainCoefficients(objective, iclr(gram, options), start, settings, hooks);
-    case 'v4':
-      return trainCoefficients(objective, v4(gram, options), start, settings, hooks);
+      return run(
+        grams.map((gram) => iclr(gram, options)),
+        same,
+      );
+    case 'v4': {
+      const distances = grams.map(typicalDistance);
+      const largest = Math.max(...distances);
+      // A rate is a distance in weight space: what suits a large block would tear a small one apart.
+      const scales = chooseRate ? distances.map((one) => (one === 0 ? 1 : one / largest)) : same;
+      return run(
+        grams.map((gram) => v4(gram, options)),
+        scales,
+      );
+    }
     case 'lbfgs':
-      throw new TwaError('usage', 'The rule lbfgs is not there yet.');
+      return descend(objective, grams, start, settings, hooks);
   }
 }
 
-/** Looks at the report split: once for each different model among the candidates, and never before this. */
+async function startFrom({ request, judge, names, baselines }: Pass, start: Start): Promise<JudgedMix> {
+  const n = names.length;
+  switch (start) {
+    case 'mean':
+      return baselines.uniform;
+    case 'last':
+      return judgeMix(judge, oneHot(n, n - 1));
+    case 'best':
+      return judgeMix(judge, oneHot(n, baselines.ranked[0]!));
+    case 'given':
+      return judgeMix(judge, requireCoefficients(request.coefficients, n));
+  }
+}
+
+async function thinned({ judge, names }: Pass, sparse: boolean, found: Found): Promise<Found> {
+  if (!sparse) return found;
+  const { mix, note } = await sparsified(judge, found.mix, names);
+  return { ...found, mix, notes: [...found.notes, note] };
+}
+
+/**
+ * Looks at the report split: once for each different model among the candidates, and never before this. `mix` is the
+ * method's own, whose row in the table shows less than all of its coefficients where there are blocks.
+ */
 async function evaluateReport(
-  objective: Objective,
-  plans: readonly Omit<Candidate, 'report'>[],
+  { objective, buffers, hooks }: Judge,
+  plans: readonly Plan[],
   baselines: Baselines,
-  buffers: BufferMode,
-  hooks: TrainHooks,
+  mix: JudgedMix,
 ): Promise<Candidate[]> {
   const seen = new Map<SplitEvaluation, SplitEvaluation>();
   const candidates: Candidate[] = [];
@@ -192,10 +337,11 @@ async function evaluateReport(
       fraction: done / plans.length,
       message: `${plan.label} on the report split`,
     });
+    const coefficients = plan.stop === mix.stop ? mix.coefficients : plan.coefficients;
     const point: WeightPoint =
-      plan.coefficients === undefined
+      coefficients === undefined || plan.coefficients === undefined
         ? { kind: 'checkpoint', index: baselines.singles.indexOf(plan.stop) }
-        : { kind: 'mix', coefficients: plan.coefficients };
+        : { kind: 'mix', coefficients };
     const report = seen.get(plan.stop) ?? (await objective.evaluate(point, 'report', buffers, hooks.signal));
     seen.set(plan.stop, report);
     candidates.push({ ...plan, report });
@@ -203,38 +349,48 @@ async function evaluateReport(
   return candidates;
 }
 
-async function judge(
-  objective: Objective,
-  coefficients: Float64Array,
-  buffers: BufferMode,
-  signal: AbortSignal | undefined,
-): Promise<JudgedMix> {
-  throwIfAborted(signal);
-  const stop = await objective.evaluate({ kind: 'mix', coefficients }, 'stop', buffers, signal);
-  return { coefficients, stop };
+/** Every way to get running statistics, as far as the task can, on the stop split. */
+async function compareBuffers(
+  { objective, buffers, hooks }: Judge,
+  { coefficients, stop }: JudgedMix,
+): Promise<BufferScore[]> {
+  const scores: BufferScore[] = [];
+  for (const mode of ['recalibrate', 'average', 'newest'] as const) {
+    throwIfAborted(hooks.signal);
+    try {
+      const evaluation =
+        mode === buffers
+          ? stop
+          : await objective.evaluate({ kind: 'mix', coefficients }, 'stop', mode, hooks.signal);
+      scores.push({ mode, ...score(evaluation, objective.metric.name) });
+    } catch (error) {
+      // Without training data, say; what was asked for has been possible so far.
+      if (!(error instanceof TwaError) || error.code === 'cancelled') throw error;
+    }
+  }
+  return scores;
 }
 
-function single(id: RowId, label: string, baselines: Baselines, index: number): Omit<Candidate, 'report'> {
-  return { id, label, stop: baselines.singles[index]! };
+function describeBuffers(scores: readonly BufferScore[], { objective, buffers }: Judge): string {
+  const { name } = objective.metric;
+  const listed = scores.map(
+    ({ mode, metric, loss }) => `${mode} ${name} ${metric.toPrecision(4)}, loss ${loss.toPrecision(4)}`,
+  );
+  return `BatchNorm's running statistics on the stop split: ${listed.join('; ')}. Used: ${buffers}.`;
+}
+
+function blocksOf({ blocks = [], checkpoints }: Objective, coefficients: Float64Array) {
+  return blocks.map(({ name, tensors }, block) => ({
+    name,
+    tensors,
+    coefficients: [...ofBlock(coefficients, checkpoints.length, block)],
+  }));
 }
 
 function oneHot(n: number, index: number): Float64Array {
   const coefficients = new Float64Array(n);
   coefficients[index] = 1;
   return coefficients;
-}
-
-function requireCoefficients(given: readonly number[] | undefined, n: number): Float64Array {
-  if (given?.length !== n) {
-    throw new TwaError(
-      'usage',
-      `${given?.length ?? 0} coefficients were given for ${n} checkpoints: give one for each, oldest first.`,
-    );
-  }
-  if (!given.every(Number.isFinite)) {
-    throw new TwaError('usage', `The coefficients ${given.join(', ')} must all be finite numbers.`);
-  }
-  return Float64Array.from(given);
 }
 
 /** `runs/a/epoch-27.safetensors` is "epoch-27" to a reader. */

@@ -2,13 +2,24 @@
 import { pairedInterval, resampleMeans } from './bootstrap.ts';
 import { bestOf, metricValues, type Metric } from './summary.ts';
 import type { Candidate, RowId } from './table.ts';
-import type { Interval, Recommendation, TableRow } from './types.ts';
+import type { Interval, Method, Recommendation, TableRow } from './types.ts';
 
 /**
- * By how much was chosen by looking at data: nothing, one of n, n numbers. The last checkpoint is not among them: it
- * is as simple as the best single one, which is never worse on the stop split.
+ * By how much was chosen by looking at data: nothing, one of n, some of n one after another, n numbers. The last
+ * checkpoint is not among them: it is as simple as the best single one, which is never worse on the stop split.
  */
-const SIMPLEST_FIRST: readonly RowId[] = ['uniform', 'best', 'manual', 'twa'];
+export const SIMPLEST_FIRST = [
+  'uniform',
+  'last-k',
+  'ema',
+  'best',
+  'best-k',
+  'prune',
+  'greedy',
+  'manual',
+  'search',
+  'twa',
+] as const satisfies readonly RowId[];
 
 /** The bootstrap of so few numbers (batch means, say) knows nothing: then no difference counts. */
 const FEWEST_NUMBERS = 10;
@@ -20,13 +31,14 @@ type Verdict = 'better' | 'same' | 'worse' | 'unknown';
  * The stop split names a favourite, and the report split, which had no part in any choice, has to confirm it: what is
  * recommended is the simplest candidate that the favourite does not beat beyond noise there, and that itself beats
  * the plain average beyond noise unless it is the plain average. Noise is the 95 % paired bootstrap interval of the
- * metric.
+ * metric. `method` is what was asked for: the sentence says how it fared.
  */
 export function recommend(
   candidates: readonly Candidate[],
   table: readonly TableRow[],
   metric: Metric,
   seed: number,
+  method: Method,
 ): Recommendation {
   const contenders = SIMPLEST_FIRST.flatMap((id) => candidates.filter((candidate) => candidate.id === id));
   const rowOf = ({ id }: Candidate): TableRow => table.find((row) => row.id === id)!;
@@ -53,11 +65,14 @@ export function recommend(
   // There is one: the favourite if it beats the plain average, else the plain average.
   const used = contenders.find((one) => asGoodAsFavourite(one) && worthIt(one))!;
 
-  const rival = contenders.at(-1)!;
+  const asked = contenders.find(({ id }) => id === method)!;
+  // Of the plain average nothing can be said against itself.
+  const rival = asked !== uniform ? asked : (contenders.find(({ id }) => id === 'best') ?? uniform);
   const metricOf = (one: Candidate): string => number(rowOf(one).metric);
   const difference = (one: Candidate): string => {
     const examples = one.report.weights.reduce((sum, weight) => sum + weight, 0);
-    return `(${describe(compare(one, uniform))}, ${examples} report examples)`;
+    const of = examples === 1 ? 'one number each' : `${examples} report examples`;
+    return `(${describe(compare(one, uniform))}, ${of})`;
   };
 
   if (used === uniform) {
@@ -110,7 +125,8 @@ function name(candidate: Candidate): string {
 
 function describe({ difference, low, high }: Difference): string {
   const signed = (value: number): string => `${value < 0 ? '-' : '+'}${number(Math.abs(value), 2)}`;
-  return `difference ${signed(difference)}, 95 % interval ${signed(low)} to ${signed(high)}`;
+  const interval = Number.isNaN(low) ? 'unknown' : `${signed(low)} to ${signed(high)}`;
+  return `difference ${signed(difference)}, 95 % interval ${interval}`;
 }
 
 function number(value: number, digits = 4): string {

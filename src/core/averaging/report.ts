@@ -19,7 +19,7 @@ import {
   NarrowError,
   type Narrow,
 } from './narrow.ts';
-import { CONSTRAINTS, GRANULARITIES, METHODS, RULES, STARTS } from './methods.ts';
+import { CONSTRAINTS, GRANULARITIES, METHODS, RULES, SCHEDULES, STARTS } from './methods.ts';
 import type {
   AverageReport,
   BlockCoefficients,
@@ -226,6 +226,7 @@ const asOptions: Narrow<TwaOptions> = asObject((members) => ({
   epochs: members.get('epochs', asNumber),
   batchSize: members.get('batchSize', asNumber),
   learningRate: members.get('learningRate', asNumber),
+  schedule: members.get('schedule', asOneOf(...SCHEDULES)),
   weightDecay: members.get('weightDecay', asNumber),
   momentum: members.get('momentum', asNumber),
   patience: members.get('patience', asNumber),

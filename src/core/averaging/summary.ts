@@ -89,6 +89,28 @@ export function bestOf(evaluations: readonly SplitEvaluation[], metric: Metric):
     .reduce((a, b) => (badness(scores[b]!.loss) < badness(scores[a]!.loss) ? b : a), top);
 }
 
+/**
+ * Whether a model is worse than another on the same examples by more than one standard error of the paired difference,
+ * in the metric or in the loss. A NaN is worse than anything.
+ */
+export function isWorse(a: SplitEvaluation, b: SplitEvaluation, metric: Metric): boolean {
+  const sign = metric.goal === 'maximize' ? -1 : 1;
+  const columns = [
+    [metricValues(a, metric.name), metricValues(b, metric.name), sign],
+    [a.loss, b.loss, 1],
+  ] as const;
+  return columns.some(([ofA, ofB, direction]) => {
+    const differences = ofA.map((value, i) => direction * (value - ofB[i]!));
+    const difference = weightedMean(differences, a.weights);
+    // Where neither has a number (a command that prints no loss) there is nothing to compare.
+    if (Number.isNaN(difference))
+      return Number.isNaN(weightedMean(ofA, a.weights)) && !Number.isNaN(weightedMean(ofB, b.weights));
+    const noise = standardError(differences, a.weights);
+    // One number alone has no standard error: then every loss counts.
+    return difference > (Number.isNaN(noise) ? 0 : noise * (1 + 1e-9));
+  });
+}
+
 /** Of a weighted mean, as a ratio of sums: sqrt(n / (n - 1) sum (w (x - mean))^2) / sum w. */
 function standardError(values: Float64Array, weights: Float64Array): number {
   const mean = weightedMean(values, weights);

@@ -1,17 +1,22 @@
 /** The final table: a few candidates side by side on the report split. */
 import { pairedInterval, percentileInterval, resampleMeans } from './bootstrap.ts';
 import { metricValues, score, type Metric } from './summary.ts';
-import type { Interval, SplitEvaluation, TableRow } from './types.ts';
+import type { Interval, Method, SplitEvaluation, TableRow } from './types.ts';
 
-export type RowId = 'best' | 'last' | 'uniform' | 'twa' | 'manual';
+/** Single checkpoints and methods. */
+export type RowId = 'best' | 'last' | Method;
 
-/** A model that can be recommended. */
-export interface Candidate {
+/** A row of the table before the report split is looked at. */
+export interface Plan {
   readonly id: RowId;
   readonly label: string;
   /** Of a mix. */
   readonly coefficients?: Float64Array;
   readonly stop: SplitEvaluation;
+}
+
+/** A model that can be recommended. */
+export interface Candidate extends Plan {
   readonly report: SplitEvaluation;
 }
 

@@ -1,15 +1,12 @@
 /** Trains coefficients by a rule: mini-batches of the fit split, judged after each epoch on the stop split. */
 import { throwIfAborted, TwaError } from '../errors.ts';
+import { overallCoefficients } from './blocks.ts';
+import type { JudgedMix, PassHooks } from './judge.ts';
 import { permutation, seededRandom, type Random } from './rng.ts';
+import { ridged } from './ridge.ts';
 import type { Rule } from './rules/rule.ts';
 import { bestOf, score } from './summary.ts';
-import type { BufferMode, LossPoint, Objective, PassProgress, SplitEvaluation, TwaOptions } from './types.ts';
-
-/** A mix that has been looked at on the stop split. */
-export interface JudgedMix {
-  readonly coefficients: Float64Array;
-  readonly stop: SplitEvaluation;
-}
+import type { BufferMode, LossPoint, Objective, TwaOptions } from './types.ts';
 
 export interface TrainSettings {
   readonly options: TwaOptions;
@@ -17,11 +14,6 @@ export interface TrainSettings {
   readonly chooseRate: boolean;
   readonly buffers: BufferMode;
   readonly seed: number;
-}
-
-export interface TrainHooks {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: PassProgress) => void;
 }
 
 export interface Training {
@@ -49,7 +41,7 @@ export async function trainCoefficients<State>(
   rule: Rule<State>,
   start: JudgedMix,
   settings: TrainSettings,
-  hooks: TrainHooks,
+  hooks: PassHooks,
 ): Promise<Training> {
   const { metric } = objective;
   const { epochs, patience, batchSize } = settings.options;
@@ -59,7 +51,9 @@ export async function trainCoefficients<State>(
   const pointEvery = Math.ceil(steps / CURVE_POINTS);
   const random = seededRandom(settings.seed, 'batches');
 
-  const atStart = await probe(objective, start, batches(fitSize, batchSize, random), hooks.signal);
+  const lossAndGradient = ridged(objective, settings.options.ridge);
+
+  const atStart = await probe(lossAndGradient, start, batches(fitSize, batchSize, random), hooks.signal);
   const options = settings.chooseRate
     ? { ...settings.options, learningRate: rule.learningRate({ gradients: atStart.gradients, steps }) }
     : settings.options;
@@ -67,6 +61,8 @@ export async function trainCoefficients<State>(
   let learningRate = options.learningRate;
   let halvings = 0;
 
+  const n = objective.checkpoints.length;
+  const overall = (coefficients: Float64Array) => [...overallCoefficients(coefficients, n, objective.blocks)];
   const startScore = score(start.stop, metric.name);
   const curve: LossPoint[] = [
     { step: 0, epoch: 0, fitLoss: atStart.loss, stopLoss: startScore.loss, stopMetric: startScore.metric },
@@ -78,7 +74,7 @@ export async function trainCoefficients<State>(
       fraction: stepsDone / steps,
       message: describe(point, epochs, metric.name),
       point,
-      ...(coefficients === undefined ? {} : { coefficients: [...coefficients] }),
+      ...(coefficients === undefined ? {} : { coefficients: overall(coefficients) }),
     });
   };
 
@@ -96,7 +92,7 @@ export async function trainCoefficients<State>(
     for (const [index, examples] of batches(fitSize, batchSize, random).entries()) {
       throwIfAborted(hooks.signal);
       const coefficients = rule.coefficients(state);
-      const { loss, gradient } = await objective.lossAndGradient(coefficients, examples, hooks.signal);
+      const { loss, gradient } = await lossAndGradient(coefficients, examples, hooks.signal);
       if (!Number.isFinite(loss) || !gradient.every(Number.isFinite)) return undefined;
       const step = epoch * stepsPerEpoch + index;
       state = rule.update(state, gradient, learningRate * rule.schedule({ step, steps, epoch, epochs }));
@@ -166,7 +162,7 @@ interface Probe {
 
 /** Throws `non-finite` where there is nothing to start from. */
 async function probe(
-  objective: Objective,
+  lossAndGradient: Objective['lossAndGradient'],
   start: JudgedMix,
   all: readonly Int32Array[],
   signal: AbortSignal | undefined,
@@ -175,20 +171,24 @@ async function probe(
   const gradients: Float64Array[] = [];
   for (const examples of all.slice(0, PROBE_BATCHES)) {
     throwIfAborted(signal);
-    const { loss, gradient } = await objective.lossAndGradient(start.coefficients, examples, signal);
+    const { loss, gradient } = await lossAndGradient(start.coefficients, examples, signal);
     losses.push(loss);
     gradients.push(gradient);
   }
   if (![...losses, ...gradients.flatMap((gradient) => [...gradient])].every(Number.isFinite)) {
-    throw new TwaError(
-      'non-finite',
-      'The loss is not a finite number where TWA starts: start from the best checkpoint instead (start "best"), ' +
-        'or leave out the checkpoints whose own loss is not finite.',
-    );
+    throw notFiniteAtStart();
   }
   const loss = losses.reduce((sum, one) => sum + one, 0) / losses.length;
   const squares = losses.reduce((sum, one) => sum + (one - loss) ** 2, 0);
   return { loss, deviation: Math.sqrt(squares / Math.max(1, losses.length - 1)), gradients };
+}
+
+export function notFiniteAtStart(): TwaError {
+  return new TwaError(
+    'non-finite',
+    'The loss is not a finite number where TWA starts: start from the best checkpoint instead (start "best"), ' +
+      'or leave out the checkpoints whose own loss is not finite.',
+  );
 }
 
 /** A random order of the fit split, cut into batches; the last one may be smaller. */
@@ -216,7 +216,7 @@ class LossMean {
   }
 }
 
-function describe(point: LossPoint, epochs: number, metricName: string): string {
+export function describe(point: LossPoint, epochs: number, metricName: string): string {
   return point.stopMetric === undefined || point.stopLoss === undefined
     ? `epoch ${point.epoch + 1} of ${epochs}: loss ${point.fitLoss.toPrecision(3)}`
     : `epoch ${point.epoch} of ${epochs} done: loss ${point.stopLoss.toPrecision(3)}, ` +

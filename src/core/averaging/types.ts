@@ -3,7 +3,7 @@
  * mixed as w = sum_i a_i w_i; `coefficients` is the vector a, of length n, oldest checkpoint first.
  */
 import type { Goal } from '../runs/types.ts';
-import type { Constraint, Granularity, Method, Start, TwaRule } from './methods.ts';
+import type { Constraint, Granularity, Method, Schedule, Start, TwaRule } from './methods.ts';
 
 /** Where a user's data may be used: see {@link SplitSizes}. */
 export type FitData =
@@ -111,7 +111,7 @@ export interface CentredGram {
   readonly meanSquared: number;
 }
 
-export type { Constraint, Granularity, Method, Start, TwaRule } from './methods.ts';
+export type { Constraint, Granularity, Method, Schedule, Start, TwaRule } from './methods.ts';
 
 /** Everything has a default; see `defaults.ts`, which also says where each number comes from. */
 export interface TwaOptions {
@@ -126,6 +126,8 @@ export interface TwaOptions {
   readonly batchSize: number;
   /** Not used by `lbfgs`. */
   readonly learningRate: number;
+  /** Not used by `lbfgs`. */
+  readonly schedule: Schedule;
   /** L2 (iclr: on w, which is ridge on beta) or decoupled (v4: on x). */
   readonly weightDecay: number;
   readonly momentum: number;

@@ -35,6 +35,12 @@ const LABELS: Readonly<Record<RowId, string>> = {
   uniform: 'Plain average of 9',
   twa: 'TWA (v4)',
   manual: 'Manual coefficients',
+  'last-k': 'Average of the newest 6 (LAWA)',
+  ema: 'Moving average (EMA, decay 0.8)',
+  'best-k': 'Average of the best 4 (by accuracy)',
+  prune: 'Pruned average of 4',
+  greedy: 'Greedy soup of 4',
+  search: 'Searched coefficients (CMA-ES, simplex)',
 };
 
 /** Per candidate: right answers of 1000 on stop and on report, and the loss on both. */
@@ -47,7 +53,8 @@ function recommendFor(results: Results, size = 1000): Recommendation {
     stop: evaluation(stop, size, at, loss),
     report: evaluation(report, size, at, loss),
   }));
-  return recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1);
+  const method = (['twa', 'manual'] as const).find((id) => id in results) ?? 'uniform';
+  return recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1, method);
 }
 
 describe('recommend', () => {
@@ -145,7 +152,7 @@ describe('recommend', () => {
         return { id: one, label: LABELS[one], stop: found, report: found };
       });
     const use = (candidates: Candidate[]): string =>
-      recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1).use;
+      recommend(candidates, buildTable(candidates, ACCURACY, 1), ACCURACY, 1, 'twa').use;
     assert.equal(use(withBroken('twa')), 'uniform');
     assert.equal(use(withBroken('uniform')), 'best');
     const table = buildTable(withBroken('twa'), ACCURACY, 1);

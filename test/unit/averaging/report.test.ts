@@ -134,7 +134,7 @@ describe('reports from outside', () => {
     const report = JSON.parse(JSON.stringify(await passReport('/run/x.safetensors'))) as AverageReport;
     for (const [broken, message] of [
       [{ ...report, version: 2 }, /version must be 1, and is 2/],
-      [{ ...report, method: 'magic' }, /method must be one of uniform, twa, manual, and is "magic"/],
+      [{ ...report, method: 'magic' }, /method must be one of uniform, last-k, .*, twa, and is "magic"/],
       [{ ...report, coefficients: [1, '2'] }, /coefficients\[1\] must be a number, and is "2"/],
       [
         { ...report, table: [{ ...report.table[0], lossInterval: 3 }] },

@@ -142,6 +142,8 @@ describe('iclr', () => {
     const shares = (epochs: number): number[] =>
       Array.from({ length: epochs }, (_, epoch) => rule.schedule({ step: 0, steps: 1, epoch, epochs }));
     assert.deepEqual(shares(10), [1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01]);
+    const linear = iclr(gram, { momentum: 0.9, weightDecay: 0, schedule: 'linear' });
+    assert.equal(linear.schedule({ step: 25, steps: 100, epoch: 0, epochs: 1 }), 0.75);
     // MultiStepLR(milestones=[int(2 * 0.5), int(2 * 0.75 + 0.9)])
     assert.deepEqual(shares(2), [1, 0.1]);
   });

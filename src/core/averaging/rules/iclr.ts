@@ -4,12 +4,16 @@
  *
  * With P orthonormal and w = P^T beta, that is the same as SGD on beta with gradient P g and weight decay on beta:
  * multiply the update by P and use P P^T = 1. So n numbers are optimised, and P never exists.
+ *
+ * The published coefficients are free. With `affine` only the directions between checkpoints are taken, so that the sum
+ * of the coefficients stays what it was.
  */
 import { coefficientsOf, coordinatesOf, project, spanBasis } from '../basis.ts';
 import { DEFAULTS } from '../defaults.ts';
 import { typicalDistance } from '../gram.ts';
-import type { CentredGram } from '../types.ts';
+import type { CentredGram, Constraint, Schedule } from '../types.ts';
 import type { Rule } from './rule.ts';
+import { schedules } from './schedules.ts';
 
 export interface IclrState {
   /** Coordinates in the orthonormal basis, [rank]. */
@@ -22,9 +26,16 @@ export interface IclrState {
 
 export function iclr(
   gram: CentredGram,
-  options: { readonly momentum: number; readonly weightDecay: number },
+  options: {
+    readonly momentum: number;
+    readonly weightDecay: number;
+    readonly constraint?: Constraint;
+    readonly schedule?: Schedule;
+  },
 ): Rule<IclrState> {
-  const basis = spanBasis(gram);
+  const span = spanBasis(gram);
+  const basis =
+    (options.constraint ?? 'free') === 'free' ? span : { ...span, meanLength: 0, rank: span.centredRank };
   return {
     init(coefficients) {
       const beta = coordinatesOf(basis, coefficients);
@@ -48,11 +59,12 @@ export function iclr(
       return origin.coefficients.map((value, i) => value + change[i]!);
     },
 
-    /** A tenth from half of the epochs on, a hundredth from three quarters on: the milestones of train_twa.py. */
-    schedule({ epoch, epochs }) {
-      if (epoch >= Math.floor(epochs * 0.75 + 0.9)) return 0.01;
-      return epoch >= Math.floor(epochs * 0.5) ? 0.1 : 1;
+    moveTo(state, coefficients) {
+      const beta = coordinatesOf(basis, coefficients);
+      return { ...state, beta, origin: { beta, coefficients } };
     },
+
+    schedule: schedules[options.schedule ?? 'step'],
 
     /**
      * The published rate for CIFAR (0.3 and 0.03 elsewhere), or less: with momentum mu, steps in one direction add up

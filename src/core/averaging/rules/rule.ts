@@ -10,6 +10,8 @@ export interface Rule<State> {
   update(state: State, gradient: Float64Array, learningRate: number): State;
   /** a, [n]. */
   coefficients(state: State): Float64Array;
+  /** The same optimiser at another mix. */
+  moveTo(state: State, coefficients: Float64Array): State;
   /** What the base learning rate is multiplied by at a point of training. */
   schedule(at: Moment): number;
   /** The base learning rate that suits these checkpoints and this loss, when the user names none. */

@@ -3,24 +3,25 @@
  * mean and r_i = w_i - m, the rows not orthogonalised; AdamW on x with a cosine schedule after a warm-up. In
  * coefficients, a_i = 1/n + x_i/|r_i| - mean_j(x_j/|r_j|), so they sum to one and may be negative.
  *
+ * The published coefficients are affine. With `free` the mean gets a coordinate of its own beside the x_i: it adds
+ * x m / |m|.
+ *
  * A checkpoint that equals the mean has no direction: its x stays where it is, where the published code divides by
  * zero.
  */
 import { subtractMean } from '../basis.ts';
 import { distancesFromMean, typicalDistance } from '../gram.ts';
-import type { CentredGram } from '../types.ts';
+import type { CentredGram, Constraint, Schedule } from '../types.ts';
 import type { Rule } from './rule.ts';
+import { schedules } from './schedules.ts';
 
 /** torch.optim.AdamW's defaults, which the published code uses. */
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
-/** Share of the steps during which the learning rate rises to its full height. */
-const WARM_UP = 0.2;
-
 export interface V4State {
-  /** [n] */
+  /** [n], and one more for the mean where coefficients are free. */
   readonly x: Float64Array;
   /** Running mean and mean square of the gradient, not yet corrected for starting at zero. */
   readonly mean: Float64Array;
@@ -28,19 +29,48 @@ export interface V4State {
   readonly steps: number;
 }
 
-export function v4(gram: CentredGram, options: { readonly weightDecay: number }): Rule<V4State> {
+export function v4(
+  gram: CentredGram,
+  options: {
+    readonly weightDecay: number;
+    readonly constraint?: Constraint;
+    readonly schedule?: Schedule;
+  },
+): Rule<V4State> {
   const { n } = gram;
   const distances = distancesFromMean(gram);
   const inverse = distances.map((distance) => (distance === 0 ? 0 : 1 / distance));
+  const length = Math.sqrt(gram.meanSquared);
+  const onMean = options.constraint === 'free' && length > 0;
+  const size = onMean ? n + 1 : n;
+
+  const position = (coefficients: Float64Array): Float64Array => {
+    const sum = onMean ? coefficients.reduce((total, value) => total + value, 0) : 1;
+    const x = new Float64Array(size);
+    for (let i = 0; i < n; i++) x[i] = (coefficients[i]! - sum / n) * distances[i]!;
+    if (onMean) x[n] = (sum - 1) * length;
+    return x;
+  };
+  /** dL/dx_i = <r_i, g> / |r_i|, where <r_i, g> = dL/da_i - mean_j dL/da_j, and <m, g> is that mean. */
+  const gradientOf = (gradient: Float64Array): Float64Array => {
+    const ofX = new Float64Array(size);
+    ofX.set(subtractMean(gradient).map((value, i) => value * inverse[i]!));
+    if (onMean) ofX[n] = gradient.reduce((sum, value) => sum + value, 0) / n / length;
+    return ofX;
+  };
+
   return {
     init(coefficients) {
-      const x = coefficients.map((value, i) => (value - 1 / n) * distances[i]!);
-      return { x, mean: new Float64Array(n), square: new Float64Array(n), steps: 0 };
+      return {
+        x: position(coefficients),
+        mean: new Float64Array(size),
+        square: new Float64Array(size),
+        steps: 0,
+      };
     },
 
     update(state, gradient, learningRate) {
-      // dL/dx_i = <r_i, g> / |r_i|, and <r_i, g> = dL/da_i - mean_j dL/da_j.
-      const ofX = subtractMean(gradient).map((value, i) => value * inverse[i]!);
+      const ofX = gradientOf(gradient);
       const steps = state.steps + 1;
       const mean = ofX.map((value, i) => BETA1 * state.mean[i]! + (1 - BETA1) * value);
       const square = ofX.map((value, i) => BETA2 * state.square[i]! + (1 - BETA2) * value * value);
@@ -54,15 +84,15 @@ export function v4(gram: CentredGram, options: { readonly weightDecay: number })
     },
 
     coefficients({ x }) {
-      return subtractMean(x.map((value, i) => value * inverse[i]!)).map((value) => 1 / n + value);
+      const each = (onMean ? 1 + x[n]! / length : 1) / n;
+      return subtractMean(inverse.map((value, i) => x[i]! * value)).map((value) => each + value);
     },
 
-    /** As `cosine_lr` of the published code. */
-    schedule({ step, steps }) {
-      const warmUp = Math.floor(steps * WARM_UP);
-      if (step < warmUp) return (step + 1) / warmUp;
-      return 0.5 * (1 + Math.cos((Math.PI * (step - warmUp)) / (steps - warmUp)));
+    moveTo(state, coefficients) {
+      return { ...state, x: position(coefficients) };
     },
+
+    schedule: schedules[options.schedule ?? 'cosine'],
 
     /**
      * AdamW moves each x_i by about the learning rate per step, whatever the size of the gradient, and x_i is a
