@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type {
   BufferMode,
+  BufferValue,
   CentredGram,
   Objective,
   SplitEvaluation,
@@ -113,6 +114,9 @@ class CommandObjective implements Objective {
     buffers: BufferMode,
     signal?: AbortSignal,
   ): Promise<SplitEvaluation> {
+    if (point.kind === 'mix' && buffers === 'recalibrate' && this.hasRunningStatistics) {
+      throw new TwaError('unsupported', 'An evaluation command cannot recompute running statistics.');
+    }
     const userSplit = split === 'report' ? 'test' : 'validation';
     const weights = point.kind === 'mix' ? `${buffers} ${point.coefficients.join()}` : point.index;
     const key = `${takesSplit(this.#command) ? userSplit : 'any'} ${weights}`;
@@ -128,8 +132,8 @@ class CommandObjective implements Objective {
     return evaluation;
   }
 
-  recalibrate(): Promise<never> {
-    throw new Error('An evaluation command cannot recompute running statistics.');
+  recalibrate(): Promise<readonly BufferValue[]> {
+    return Promise.resolve([]);
   }
 
   dispose(): Promise<void> {
