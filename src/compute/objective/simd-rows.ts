@@ -91,7 +91,7 @@ function combine(tensor: RowTensor, a: Float64Array, out: Float32Array): void {
     for (const [i, { byteOffset }] of vectors.entries()) {
       arena.table.setUint32(i * TABLE_ENTRY + 8, byteOffset + 4 * start, true);
     }
-    arena.mix(0, vectors.length * TABLE_ENTRY, 4 * length, arena.out.byteOffset, Infinity);
+    arena.mix(0, vectors.length * TABLE_ENTRY, 4 * length, arena.out.byteOffset);
     out.set(arena.out.subarray(0, length), start);
   }
 }
