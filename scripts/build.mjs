@@ -1,7 +1,8 @@
-// Bundles the four programs into dist/: the extension host's, the compute process's, the CLI's and the webviews'.
+// Bundles the programs into dist/: the extension host's, the compute process's, the CLI's, the webviews' and the
+// example's training.
 // `--watch` rebuilds on change, `--minify` is for packaging, `--only=webview` (or a name below) builds just that.
 import { context } from 'esbuild';
-import { cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +47,11 @@ const builds = [
   },
   {
     ...common,
-    entryPoints: { compute: 'src/compute/main.ts', cli: 'src/cli/main.ts' },
+    entryPoints: {
+      compute: 'src/compute/main.ts',
+      cli: 'src/cli/main.ts',
+      'train-example': 'examples/digits/train.ts',
+    },
     outdir: 'dist',
     outExtension: { '.js': '.mjs' },
     platform: 'node',
@@ -90,6 +95,20 @@ async function copyPython() {
   });
 }
 
+/** What "Open the Example" copies: a project as a user would have it, and no part of ours. */
+async function copyExample() {
+  const from = path.join(root, 'examples', 'digits');
+  const to = path.join(root, 'dist', 'example');
+  await rm(to, { recursive: true, force: true });
+  await mkdir(to, { recursive: true });
+  for (const name of ['README.md', 'data']) {
+    await cp(path.join(from, name), path.join(to, name), { recursive: true });
+  }
+  const task = await readFile(path.join(from, 'twa.json'), 'utf8');
+  // The installed extension brings the schema.
+  await writeFile(path.join(to, 'twa.json'), task.replace(/\n *"\$schema":.*/, ''));
+}
+
 /** A build is named by its output folder's last part, or by an entry of it: webview, extension, compute, cli. */
 const wanted = builds.filter(
   ({ entryPoints, outdir }) => only === undefined || only in entryPoints || path.basename(outdir) === only,
@@ -97,6 +116,7 @@ const wanted = builds.filter(
 const contexts = await Promise.all(wanted.map((options) => context(options)));
 await copyWasm();
 await copyPython();
+await copyExample();
 if (watch) {
   await Promise.all(contexts.map((build) => build.watch()));
 } else {

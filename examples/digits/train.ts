@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     'learning-rate': { type: 'string', default: '0.05' },
     format: { type: 'string', default: 'tfjs' },
     out: { type: 'string', default: path.join(import.meta.dirname, 'runs') },
+    data: { type: 'string', default: path.join(import.meta.dirname, 'data') },
   },
 });
 const seed = Number(options.seed);
@@ -39,14 +40,15 @@ interface Examples {
 }
 
 function loadExamples(split: 'train' | 'validation'): Examples {
-  const text = readFileSync(path.join(import.meta.dirname, 'data/digits.csv'), 'utf8');
+  const text = readFileSync(path.join(options.data, 'digits.csv'), 'utf8');
   const lines = text
     .trim()
     .split('\n')
     .map((line) => line.split(',').map(Number));
-  const splits = JSON.parse(
-    readFileSync(path.join(import.meta.dirname, 'data/splits.json'), 'utf8'),
-  ) as Record<string, number[]>;
+  const splits = JSON.parse(readFileSync(path.join(options.data, 'splits.json'), 'utf8')) as Record<
+    string,
+    number[]
+  >;
   const rows = splits[split]!;
   return {
     pixels: Float32Array.from(rows.flatMap((row) => lines[row]!.slice(0, 64).map((pixel) => pixel / 16))),

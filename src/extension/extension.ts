@@ -6,6 +6,7 @@ import { AveragingFlow } from './averaging/flow.ts';
 import { JobQueue } from './averaging/jobQueue.ts';
 import { CheckpointChoice } from './commands/checkpointChoice.ts';
 import { ArrangeCommands } from './commands/arrange.ts';
+import { Example } from './commands/example.ts';
 import { commandHandlers } from './commands/handlers.ts';
 import { SelectionCommands } from './commands/selection.ts';
 import { ShowCommands } from './commands/show.ts';
@@ -82,7 +83,21 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     createTaskFile: (targets) => createTaskFile(targets, runs, view),
   });
   const choice = new CheckpointChoice(runs, view, dialogs);
+  const example = new Example({
+    extensionUri,
+    memory: context.globalState,
+    dialogs,
+    openFolder: (folder) =>
+      vscode.commands.executeCommand('vscode.openFolder', vscode.Uri.file(folder), {
+        forceNewWindow: vscode.workspace.workspaceFolders !== undefined,
+      }),
+    watch: async (run) => {
+      await vscode.commands.executeCommand('twa.runs.focus');
+      curves.show(run);
+    },
+  });
   const handlers = commandHandlers({
+    example,
     runs,
     jobs: queue,
     flow,
@@ -119,6 +134,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     new vscode.Disposable(() => liveness.dispose()),
     registerCommands(handlers, (error) => reportError(error, log, dialogs)),
   );
+  void example.resume().catch((error: unknown) => reportError(error, log, dialogs));
   return {
     internal: {
       runs,

@@ -5,7 +5,16 @@
 import type { BackendChoice } from '../compute/protocol.ts';
 import { STALLED_INTERVALS } from '../core/runs/status.ts';
 
+/** publisher.name */
+export const EXTENSION_ID = 'twa.trainable-weight-averaging';
+
+/** The id of the walkthrough. */
+export const WALKTHROUGH = 'start';
+
 export const COMMANDS = [
+  'twa.openExample',
+  'twa.trainExample',
+  'twa.openWalkthrough',
   'twa.watchFolder',
   'twa.stopWatchingFolder',
   'twa.refresh',
@@ -62,6 +71,8 @@ export const TENSOR_FILES: { readonly [Priority in keyof typeof TENSOR_EDITORS]:
     '*.hdf5',
     '*.npz',
     '*.msgpack',
+    '*.index',
+    'saved_model.pb',
     'model.json',
   ],
 };

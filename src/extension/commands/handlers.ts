@@ -10,7 +10,9 @@ import type { CheckpointChoice } from './checkpointChoice.ts';
 import type { ArrangeCommands } from './arrange.ts';
 import { convertToSafetensors } from './convert.ts';
 import { showDevices } from './devices.ts';
+import { openWalkthrough } from './walkthrough.ts';
 import { stopWatching, watchFolders } from './folders.ts';
+import type { Example } from './example.ts';
 import type { SelectionCommands } from './selection.ts';
 import type { ShowCommands } from './show.ts';
 import { targetsFrom } from './targets.ts';
@@ -23,6 +25,7 @@ export interface Services {
   readonly selection: SelectionCommands;
   readonly arrange: ArrangeCommands;
   readonly comparison: ResultsDocument;
+  readonly example: Example;
   readonly show: ShowCommands;
   readonly tensors: TensorsCommands;
   readonly choice: CheckpointChoice;
@@ -41,6 +44,9 @@ export function commandHandlers(services: Services): CommandHandlers {
       await handle(targetsFrom(first, second));
     };
   return {
+    'twa.openExample': on(() => services.example.open()),
+    'twa.trainExample': on(() => services.example.train()),
+    'twa.openWalkthrough': on(() => openWalkthrough()),
     'twa.watchFolder': on((targets) => watchFolders(targets, dialogs)),
     'twa.stopWatchingFolder': on((targets) => stopWatching(targets, dialogs)),
     'twa.refresh': on(() => runs.refresh()),
