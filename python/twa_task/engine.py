@@ -126,7 +126,7 @@ class Engine:
                     micro = own[start : start + self._micro]
                     batch = to_device(examples.batch(micro), self._device)
                     with self._autocast():
-                        value = self._task.loss(self._model, batch).float().mean()
+                        value = _wide(self._task.loss(self._model, batch)).mean()
                     if not value.requires_grad:
                         raise self._task.error(
                             "the loss does not depend on the model's parameters: is it detached, or under no_grad?"
@@ -370,6 +370,11 @@ def _label(device: torch.device, world: int) -> str:
         where = device.type.upper()
     together = "" if world == 1 else f", {world} processes"
     return f"PyTorch {torch.__version__} ({where}{together}), Python {platform.python_version()}"
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    """Sums of half-precision numbers lose digits."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def _seed(number: int) -> None:
