@@ -31,26 +31,32 @@ export function textTable(columns: readonly Column[], rows: readonly (readonly s
 export function formatTable(report: Pick<AverageReport, 'table' | 'metric' | 'recommendation'>): string {
   if (report.table.length === 0) return '';
   const metric = report.metric?.name ?? 'metric';
+  const loss = measuresLoss(report.table);
   return textTable(
     [
       { title: '  weights' },
       { title: metric, align: 'right' },
       { title: '95 %' },
-      { title: 'loss', align: 'right' },
-      { title: '95 %' },
+      ...(loss ? LOSS_COLUMNS : []),
       { title: `${metric} minus uniform` },
     ],
     report.table.map((row) => [
       `${row.id === report.recommendation.use ? '>' : ' '} ${row.label}`,
       figure(row.metric),
       interval(row.metricInterval),
-      figure(row.loss),
-      interval(row.lossInterval),
+      ...(loss ? [figure(row.loss), interval(row.lossInterval)] : []),
       row.metricVersusUniform === undefined
         ? ''
         : `${signed(row.metricVersusUniform.difference)} ${interval(row.metricVersusUniform, signed)}`,
     ]),
   );
+}
+
+export const LOSS_COLUMNS: readonly Column[] = [{ title: 'loss', align: 'right' }, { title: '95 %' }];
+
+/** An evaluation command gives the metric alone. */
+export function measuresLoss(rows: readonly { readonly loss: number }[]): boolean {
+  return rows.some((row) => !Number.isNaN(row.loss));
 }
 
 /** Four decimals where they say something, else four significant digits. */
@@ -65,7 +71,7 @@ function signed(value: number): string {
 }
 
 export function interval({ low, high }: Interval, format: (value: number) => string = figure): string {
-  return `[${format(low)}, ${format(high)}]`;
+  return Number.isNaN(low) ? 'unknown' : `[${format(low)}, ${format(high)}]`;
 }
 
 /** "1.2 MB". Powers of 1000, as file managers count. */

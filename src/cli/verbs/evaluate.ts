@@ -2,7 +2,7 @@ import { runJob } from '../../compute/client.ts';
 import type { EvaluateResult } from '../../compute/protocol.ts';
 import { choice, text, whole } from '../options.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
-import { figure, interval, shownPath, textTable } from '../table.ts';
+import { figure, interval, LOSS_COLUMNS, measuresLoss, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
 import { backendOption, readHeaders, requireTask } from './shared.ts';
 
@@ -46,6 +46,7 @@ function toDocument(result: EvaluateResult): object {
 }
 
 function describe({ split, examples, metric, backend, rows }: EvaluateResult): string {
+  const loss = measuresLoss(rows);
   const table = textTable(
     [
       { title: 'checkpoint' },
@@ -53,8 +54,7 @@ function describe({ split, examples, metric, backend, rows }: EvaluateResult): s
       { title: 'epoch', align: 'right' },
       { title: metric.name, align: 'right' },
       { title: '95 %' },
-      { title: 'loss', align: 'right' },
-      { title: '95 %' },
+      ...(loss ? LOSS_COLUMNS : []),
     ],
     rows.map((row) => [
       shownPath(row.path),
@@ -62,9 +62,9 @@ function describe({ split, examples, metric, backend, rows }: EvaluateResult): s
       String(row.epoch ?? ''),
       figure(row.metric),
       interval(row.metricInterval),
-      figure(row.loss),
-      interval(row.lossInterval),
+      ...(loss ? [figure(row.loss), interval(row.lossInterval)] : []),
     ]),
   );
-  return `${table}\n\n${examples} examples of the ${split} split, on ${backend}.`;
+  const by = examples === 1 ? 'One number each' : `${examples} examples`;
+  return `${table}\n\n${by} of the ${split} split, on ${backend}.`;
 }

@@ -8,11 +8,13 @@ import { convert } from '../../../src/cli/verbs/convert.ts';
 import { devices } from '../../../src/cli/verbs/devices.ts';
 import { diff } from '../../../src/cli/verbs/diff.ts';
 import { evaluate } from '../../../src/cli/verbs/evaluate.ts';
+import { geometry } from '../../../src/cli/verbs/geometry.ts';
 import { init } from '../../../src/cli/verbs/init.ts';
 import { inspect } from '../../../src/cli/verbs/inspect.ts';
 import { metrics } from '../../../src/cli/verbs/metrics.ts';
 import { loadSplit } from '../../../src/core/task/data.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
+import { PYTHON, skipWithout } from '../checkpoints/python.ts';
 import { directoryWith } from '../task/temporary.ts';
 import { onlyDocument, root, twa } from './cli.ts';
 import { project } from './project.ts';
@@ -134,9 +136,57 @@ test('task-file.md: a module with a model for checkpoints that hold weights only
   assert.ok(table.find(({ id }) => id === 'uniform')!.metric > 0.9);
 });
 
+/** Any number that follows from the weights alone; a directory is what a LayersModel's checkpoint is. */
+const EVALUATE_PY = `
+import array, os, sys
+assert sys.argv[2] == "--split" and sys.argv[3] in ("validation", "test")
+weights = array.array("f")
+for name in sorted(os.listdir(sys.argv[1])):
+    if name.endswith(".bin"):
+        weights.frombytes(open(os.path.join(sys.argv[1], name), "rb").read())
+print("evaluating", sys.argv[1])
+print("accuracy:", 1 / (1 + sum(w * w for w in weights)))
+`;
+
+test('task-file.md: an evaluation command', skipWithout(['json']), async (context) => {
+  const directory = project(context);
+  writeFileSync(
+    path.join(directory, 'twa.json'),
+    block('command').replace('"python3"', JSON.stringify(PYTHON)),
+  );
+  writeFileSync(path.join(directory, 'evaluate.py'), EVALUATE_PY);
+  const outcome = await twa(
+    ['average', 'run', '--out', 'mean', '--method', 'uniform', '--task', 'twa.json'],
+    directory,
+  );
+  assert.equal(outcome.code, 0, outcome.stderr);
+  const accuracy = /> Plain average of 3 +(0\.\d+) +unknown/.exec(outcome.stdout)?.[1];
+  assert.ok(accuracy !== undefined, outcome.stdout);
+  assert.match(outcome.stdout, /the command's validation chooses, its test reports/);
+
+  const evaluated = await twa(['evaluate', 'mean'], directory);
+  assert.equal(evaluated.code, 0, evaluated.stderr);
+  assert.match(evaluated.stdout, new RegExp(`${accuracy} +unknown`));
+  assert.doesNotMatch(evaluated.stdout, /loss/);
+
+  const trained = await twa(['average', 'run', '--out', 'trained'], directory);
+  assert.equal(trained.code, 1);
+  assert.match(trained.stderr, /TWA needs gradients.*"search"/);
+});
+
 test('cli.md: every verb with every option, and no other', () => {
   const text = read('cli.md');
-  for (const { name, help } of [inspect, diff, metrics, average, evaluate, convert, devices, init]) {
+  for (const { name, help } of [
+    inspect,
+    diff,
+    geometry,
+    metrics,
+    average,
+    evaluate,
+    convert,
+    devices,
+    init,
+  ]) {
     const section = new RegExp(`^## twa ${name}\\n([\\s\\S]*?)(?=^## |$(?![\\s\\S]))`, 'm').exec(text)?.[1];
     assert.ok(section !== undefined, name);
     const ofHelp = new Set(help.slice(help.indexOf('\nOptions:')).match(/(?<=^ {2}(?:-h, )?)--[a-z-]+/gm));

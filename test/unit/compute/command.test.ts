@@ -199,6 +199,16 @@ console.log(distance(file));`,
   assert.deepEqual(readdirSync(run).sort(), ['averages', ...checkpoints.map((file) => path.basename(file))]);
 });
 
+test('search finds the mix that the command likes best', async () => {
+  const task = writeTask('search', 'console.log(distance(file));');
+  const more = { method: 'search', settings: { evaluations: 60 } } as const;
+  const report = await runJob('average', averageRequest('search', task, more), { computePath });
+  // The goal is 1/3 of the first and 2/3 of the second, on the edge of the simplex.
+  assert.ok(report.table.find(({ id }) => id === 'search')!.metric < OF_MEAN / 10);
+  const [first, second] = report.coefficients;
+  assert.ok(Math.abs(first! - 1 / 3) < 0.1 && Math.abs(second! - 2 / 3) < 0.1, report.coefficients.join());
+});
+
 test('without {split} the same examples choose and report, and the report says so', async () => {
   const task = writeTask('same', 'console.log(distance(file));');
   const report = await runJob('average', averageRequest('same', task), { computePath });
