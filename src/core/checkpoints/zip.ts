@@ -6,6 +6,7 @@
 import type { FileHandle } from 'node:fs/promises';
 
 import type { Checksum } from './checksums.ts';
+import { PositionedFile } from './positioned.ts';
 
 export interface ZipEntry {
   readonly name: string;
@@ -29,8 +30,9 @@ const LOCAL_BYTES = 30;
 const MAX_COMMENT = 0xffff;
 /** A million entries; a checkpoint has one per tensor. */
 const MAX_DIRECTORY_BYTES = 64 << 20;
-/** Local headers that are being read at the same time. */
-const PARALLEL = 32;
+/** More than the storages of any model and its optimizer. */
+const MAX_ENTRIES = 1 << 16;
+const WINDOW_BYTES = 1 << 12;
 
 const SIGNATURE = {
   local: 0x04034b50,
@@ -40,6 +42,8 @@ const SIGNATURE = {
   locator: 0x07064b50,
 };
 const DESCRIPTOR = 0x08074b50;
+/** Absolute, with `..`, or cut short by a zero in programs written in C. Nothing is ever unpacked here, but elsewhere. */
+const LEADS_OUT = /^[/\\]|^[a-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0/i;
 const UNSET = 0xffffffff;
 
 export const isZip = (head: Uint8Array): boolean =>
@@ -54,6 +58,7 @@ export async function readZip(handle: FileHandle, fileSize: number): Promise<Zip
   // Checked before anything is allocated on the word of the file.
   if (at + size > end || count * CENTRAL_BYTES > size)
     throw new ZipError('has a table of contents that lies outside it.');
+  if (count > MAX_ENTRIES) throw new ZipError(`has ${count} entries; more than ${MAX_ENTRIES} are not read.`);
   const directory = await bytesAt(handle, at, size);
   const entries: RawEntry[] = [];
   let offset = 0;
@@ -66,12 +71,14 @@ export async function readZip(handle: FileHandle, fileSize: number): Promise<Zip
   const names = new Set<string>();
   for (const { name } of entries) {
     if (names.has(name)) throw new ZipError(`has two entries ${name}.`);
+    if (LEADS_OUT.test(name)) throw new ZipError(`has an entry whose name leads out of it: ${name}.`);
     names.add(name);
   }
   const located: (ZipEntry & { readonly local: number })[] = [];
-  for (let i = 0; i < entries.length; i += PARALLEL) {
-    const batch = entries.slice(i, i + PARALLEL);
-    located.push(...(await Promise.all(batch.map((entry) => locate(handle, entry, at)))));
+  // Front to back: the end of one entry and the beginning of the next mostly come with one read.
+  const headers = new PositionedFile(handle, at, WINDOW_BYTES);
+  for (const entry of entries.toSorted((a, b) => a.local - b.local)) {
+    located.push(await locate(headers, entry, at));
   }
   requireApart(located);
   return located;
@@ -114,7 +121,12 @@ async function findDirectory64(handle: FileHandle, position: number, end: number
   if (position + END64_BYTES > end) throw new ZipError('has a table of contents that lies outside it.');
   const record = await bytesAt(handle, position, END64_BYTES);
   if (record.readUInt32LE(0) !== SIGNATURE.end64) throw new ZipError('has no 64-bit table of contents.');
-  return { count: safe(record, 32), size: safe(record, 40), at: safe(record, 48), end: position };
+  return {
+    count: safe(record, 32),
+    size: safe(record, 40),
+    at: safe(record, 48),
+    end: position,
+  };
 }
 
 interface RawEntry {
@@ -169,35 +181,54 @@ function parseCentral(directory: Buffer, offset: number, at: number): RawEntry {
       `is compressed (${name}), which its framework does not do; unpack it and save it again.`,
     );
   }
-  return { name, nameBytes, flags, size, crc, local, next, crcAt: at + offset + 16 };
+  return {
+    name,
+    nameBytes,
+    flags,
+    size,
+    crc,
+    local,
+    next,
+    crcAt: at + offset + 16,
+  };
 }
 
 /** Where the data is stands in the local header only, which may be longer than the one in the table of contents. */
 async function locate(
-  handle: FileHandle,
+  headers: PositionedFile,
   entry: RawEntry,
   directoryAt: number,
 ): Promise<ZipEntry & { readonly local: number }> {
   const { name, local, size, crc } = entry;
-  const outside = new ZipError(`places ${name} outside its data.`);
-  if (local + LOCAL_BYTES > directoryAt) throw outside;
-  const header = await bytesAt(handle, local, LOCAL_BYTES);
+  const outside = (): ZipError => new ZipError(`places ${name} outside its data.`);
+  if (local + LOCAL_BYTES + entry.nameBytes > directoryAt) throw outside();
+  const header = await headers.bytes(local, LOCAL_BYTES + entry.nameBytes);
   if (header.readUInt32LE(0) !== SIGNATURE.local || header.readUInt16LE(26) !== entry.nameBytes)
-    throw outside;
+    throw outside();
+  // Other programs may go by this one.
+  if (header.toString('utf8', LOCAL_BYTES) !== name) {
+    throw new ZipError(`calls an entry ${name} in one place and not in another.`);
+  }
   if (header.readUInt16LE(8) !== 0)
     throw new ZipError(`calls ${name} compressed in one place and not in another.`);
   const start = local + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
   const end = start + size;
-  if (end > directoryAt) throw outside;
+  if (end > directoryAt) throw outside();
   const storedAt = [entry.crcAt];
   if ((entry.flags & 8) === 0) storedAt.push(local + 14);
   else if (end + 8 <= directoryAt) {
-    const descriptor = await bytesAt(handle, end, 8);
+    const descriptor = await headers.bytes(end, 8);
     // The signature before the checksum is optional.
     if (descriptor.readUInt32LE(0) === DESCRIPTOR) storedAt.push(end + 4);
     else if (descriptor.readUInt32LE(0) === crc) storedAt.push(end);
   }
-  return { name, start, size, local, checksum: { what: name, start, end, value: crc, storedAt } };
+  return {
+    name,
+    start,
+    size,
+    local,
+    checksum: { what: name, start, end, value: crc, storedAt },
+  };
 }
 
 function requireApart(entries: readonly (ZipEntry & { readonly local: number })[]): void {

@@ -18,8 +18,9 @@ export async function readArchive(handle: FileHandle, size: number, signal?: Abo
     throw error;
   });
   throwIfAborted(signal);
-  const pickle = entries.find(({ name }) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
+  const [pickle, second] = entries.filter(({ name }) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
   if (pickle === undefined) throw new TorchError(whatElse(entries));
+  if (second !== undefined) throw new TorchError(`has two pickles: ${pickle.name} and ${second.name}.`);
   const root = pickle.name.slice(0, -'data.pkl'.length);
   if (entries.some(({ name }) => name === `${root}constants.pkl` || name.startsWith(`${root}code/`))) {
     throw new TorchError(TORCHSCRIPT);

@@ -4,6 +4,7 @@ import { bytesPerElement, elementCount } from '../dtype.ts';
 import type { Layout } from '../flat.ts';
 import { extentOf, isRowMajor } from '../strided.ts';
 import type { CheckpointHeader, TensorInfo } from '../types.ts';
+import { isDangerous } from './danger.ts';
 import { isKnownGlobal, tensorRef, TorchError, type TensorRef } from './tensors.ts';
 import type { Value } from './unpickle.ts';
 import { findWeights, type NamedTensor } from './weights.ts';
@@ -21,6 +22,12 @@ type Fields = Pick<CheckpointHeader, 'tensors' | 'metadata'> & { readonly notes:
 
 /** @throws TorchError when there are no weights, or they cannot be read. */
 export function layoutTensors(content: Content, headerOf: (fields: Fields) => CheckpointHeader): Layout {
+  const danger = content.globals.find(isDangerous);
+  if (danger !== undefined) {
+    throw new TorchError(
+      `names ${danger.slice(0, 200)}, which no checkpoint needs and which runs when PyTorch loads the file; do not load it.`,
+    );
+  }
   const weights = findWeights(content.root);
   const { tensors, positions, strides } = placeTensors(weights.tensors, content.storages);
   const strangers = content.globals.filter((name) => !isKnownGlobal(name));

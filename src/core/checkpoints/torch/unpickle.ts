@@ -86,10 +86,10 @@ export interface Unpickled {
 
 /** A model of 10 000 tensors with an optimizer takes a tenth of each. */
 export const MAX_PICKLE_BYTES = 64 << 20;
-const MAX_OPERATIONS = 8_000_000;
+const MAX_OPERATIONS = 4_000_000;
 const MAX_OBJECTS = 400_000;
-const MAX_MEMO = 2_000_000;
-const MAX_STACK = 4_000_000;
+const MAX_MEMO = 600_000;
+const MAX_STACK = 1_000_000;
 const MAX_MARKS = 10_000;
 const MAX_GLOBALS = 10_000;
 /** Of an integer; a seed of a random generator takes 16. */
