@@ -9,11 +9,12 @@ import { convert } from './verbs/convert.ts';
 import { devices } from './verbs/devices.ts';
 import { diff } from './verbs/diff.ts';
 import { evaluate } from './verbs/evaluate.ts';
+import { geometry } from './verbs/geometry.ts';
 import { init } from './verbs/init.ts';
 import { inspect } from './verbs/inspect.ts';
 import { metrics } from './verbs/metrics.ts';
 
-const VERBS: readonly Verb[] = [inspect, diff, metrics, average, evaluate, convert, devices, init];
+const VERBS: readonly Verb[] = [inspect, diff, geometry, metrics, average, evaluate, convert, devices, init];
 
 const HELP = `Usage: twa VERB [arguments]
 

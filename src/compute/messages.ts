@@ -61,6 +61,7 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
   devices: {},
   tensorStatistics: { checkpoint: isText, tensors: isOptional(isListOf(isText)) },
   compareTensors: { a: isText, b: isText },
+  geometry: { checkpoints: isListOf(isText) },
   convert: {
     checkpoint: isText,
     output: isText,

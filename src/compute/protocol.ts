@@ -15,6 +15,7 @@ import type {
 } from '../core/averaging/types.ts';
 import type { TensorChange, TensorStatistics } from '../core/checkpoints/changes.ts';
 import type { TargetDType } from '../core/checkpoints/convert.ts';
+import type { CheckpointGeometry } from '../core/checkpoints/geometry.ts';
 import type { SerializedError } from '../core/errors.ts';
 import type { Goal } from '../core/runs/types.ts';
 
@@ -143,6 +144,11 @@ export interface ConvertJobResult {
   readonly outputSha256: string;
 }
 
+export interface GeometryRequest {
+  /** Complete checkpoints of one architecture, in any order. */
+  readonly checkpoints: readonly string[];
+}
+
 /** Adding a job is adding a line here; both sides then fail to compile until they handle it. */
 export interface Jobs {
   average: { request: AverageRequest; result: AverageReport };
@@ -150,6 +156,7 @@ export interface Jobs {
   devices: { request: Record<string, never>; result: DevicesResult };
   tensorStatistics: { request: TensorStatisticsRequest; result: TensorStatisticsResult };
   compareTensors: { request: CompareTensorsRequest; result: CompareTensorsResult };
+  geometry: { request: GeometryRequest; result: CheckpointGeometry };
   convert: { request: ConvertJobRequest; result: ConvertJobResult };
 }
 export type JobName = keyof Jobs;

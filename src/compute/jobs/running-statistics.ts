@@ -3,13 +3,11 @@ import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.
 import { isFloat } from '../../core/checkpoints/dtype.ts';
 import { readParameter } from '../../core/checkpoints/merge.ts';
 import { formatById } from '../../core/checkpoints/registry.ts';
-
-/** As PyTorch (`bn1.running_mean`, `running_var`) and Keras (`moving_mean`, `moving_variance`) name them. */
-const NAMES = /(^|[./])(running_(mean|var)|moving_(mean|variance))$/;
+import { isRunningStatistic } from '../../core/checkpoints/running-statistics.ts';
 
 export function runningStatistics(header: CheckpointHeader): TensorInfo[] {
   return header.tensors.filter(
-    ({ name, dtype, aliasOf }) => isFloat(dtype) && aliasOf === undefined && NAMES.test(name),
+    (tensor) => isFloat(tensor.dtype) && tensor.aliasOf === undefined && isRunningStatistic(tensor),
   );
 }
 

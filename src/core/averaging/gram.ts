@@ -64,28 +64,40 @@ export function describeGram(gram: CentredGram, rank: number, names: readonly st
   if (largest === 0) return [`All ${n} checkpoints have the same weights, so every average is the same.`];
 
   const notes = [`The ${n} checkpoints differ in ${rank} independent directions (at most ${n - 1}).`];
-  const duplicates: string[] = [];
+  const duplicates = duplicatesIn(gram).map(([i, j]) => `${names[i]!} = ${names[j]!}`);
+  if (duplicates.length > 0) notes.push(`Checkpoints with the same weights: ${few(duplicates)}.`);
+  const outliers = outliersIn(gram).map(
+    ({ index, times }) => `${names[index]!} (${times.toPrecision(2)} times the usual distance)`,
+  );
+  if (outliers.length > 0) notes.push(`Far from the other checkpoints: ${few(outliers)}.`);
+  return notes;
+}
+
+/** Pairs of checkpoints whose weights cannot be told apart. */
+export function duplicatesIn(gram: CentredGram): (readonly [number, number])[] {
+  const { n } = gram;
+  const distances = distancesFromMean(gram);
+  const pairs: (readonly [number, number])[] = [];
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
       const scale = Math.max(distances[i]!, distances[j]!);
-      if (distanceBetween(gram, i, j) <= SAME_WEIGHTS * scale) duplicates.push(`${names[i]!} = ${names[j]!}`);
+      if (distanceBetween(gram, i, j) <= SAME_WEIGHTS * scale) pairs.push([i, j]);
     }
   }
-  if (duplicates.length > 0) notes.push(`Checkpoints with the same weights: ${few(duplicates)}.`);
+  return pairs;
+}
 
-  if (n >= 4) {
-    const typical = Array.from({ length: n }, (_, i) =>
-      median(Array.from({ length: n }, (_, j) => distanceBetween(gram, i, j)).filter((_, j) => j !== i)),
-    );
-    const usual = median(typical);
-    const outliers = typical.flatMap((distance, i) =>
-      usual > 0 && distance > OUTLIER * usual
-        ? [`${names[i]!} (${(distance / usual).toPrecision(2)} times the usual distance)`]
-        : [],
-    );
-    if (outliers.length > 0) notes.push(`Far from the other checkpoints: ${few(outliers)}.`);
-  }
-  return notes;
+/** Checkpoints far from all others, and how many times the usual distance that is; of fewer than four, none. */
+export function outliersIn(gram: CentredGram): { readonly index: number; readonly times: number }[] {
+  const { n } = gram;
+  if (n < 4) return [];
+  const typical = Array.from({ length: n }, (_, i) =>
+    median(Array.from({ length: n }, (_, j) => distanceBetween(gram, i, j)).filter((_, j) => j !== i)),
+  );
+  const usual = median(typical);
+  return typical.flatMap((distance, index) =>
+    usual > 0 && distance > OUTLIER * usual ? [{ index, times: distance / usual }] : [],
+  );
 }
 
 function median(values: readonly number[]): number {

@@ -24,6 +24,8 @@ test('requests as they are sent are let through', () => {
   }
   const compare = { kind: 'start', job: 'compareTensors', request: { a: '/a', b: '/b' } };
   assert.deepEqual(parseToCompute(compare), compare);
+  const geometry = { kind: 'start', job: 'geometry', request: { checkpoints: ['/a', '/b'] } };
+  assert.deepEqual(parseToCompute(geometry), geometry);
   assert.deepEqual(parseToCompute({ kind: 'cancel' }), { kind: 'cancel' });
 });
 
