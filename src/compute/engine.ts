@@ -31,6 +31,8 @@ export interface Engine {
   /** What computes, for people and for the report: "wasm (1 thread, SIMD)". */
   readonly label: string;
   readonly splits: SplitSizes;
+  /** Names of the tensors of a checkpoint that are trained, as far as they can have coefficients of their own. */
+  readonly trained: readonly string[];
   /** Names of the tensors of a checkpoint that hold running statistics. */
   readonly running: readonly string[];
   /** Whether an objective can recompute running statistics. */

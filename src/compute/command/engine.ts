@@ -33,6 +33,7 @@ export async function openCommandEngine(
   return {
     label,
     splits: splitsOf(command),
+    trained: [],
     running,
     canRecalibrate: false,
     load: (headers) => Promise.resolve(new CommandObjective(task, command, headers, folder, context)),

@@ -3,17 +3,20 @@
  * everything that needs a GPU library is imported where a task asks for it.
  */
 import { rm } from 'node:fs/promises';
+import { divide } from '../../core/averaging/blocks.ts';
 import { formulaCoefficients, isFormula, meanOf, newest } from '../../core/averaging/coefficients.ts';
 import { runPass } from '../../core/averaging/pass.ts';
 import { buildReport, reportPathFor, writeReport } from '../../core/averaging/report.ts';
 import type { Made, PlainMerge } from '../../core/averaging/report.ts';
-import type { AverageReport, BufferMode, PassResult } from '../../core/averaging/types.ts';
+import type { AverageReport, Block, BufferMode, PassResult } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
+import { elementCount } from '../../core/checkpoints/dtype.ts';
 import { mergeCheckpoints } from '../../core/checkpoints/merge.ts';
 import { requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { loadTask } from '../../core/task/load.ts';
+import type { TaskFile } from '../../core/task/types.ts';
 import { openEngine, type Engine } from '../engine.ts';
 import type { AverageRequest } from '../protocol.ts';
 import type { JobContext } from './context.ts';
@@ -94,7 +97,12 @@ async function averageWithTask(
   );
   try {
     const onProgress = (fraction: number, message: string) => clock.report('reading', fraction, message);
-    const objective = await engine.load(headers, { signal, onProgress });
+    const blocks = blocksFor(request, task, engine, newest);
+    const objective = await engine.load(headers, {
+      signal,
+      onProgress,
+      ...(blocks === undefined ? {} : { blocks }),
+    });
     let result: PassResult;
     try {
       const buffers = possibleBuffers(request.buffers, engine, log);
@@ -120,6 +128,19 @@ async function averageWithTask(
   }
 }
 
+/** Undefined where all parameters share coefficients, and where the engine cannot do without: the pass says so then. */
+function blocksFor(
+  { method, options, groups }: AverageRequest,
+  task: TaskFile,
+  { trained }: Engine,
+  newest: CheckpointHeader,
+): readonly Block[] | undefined {
+  if (method !== 'twa' || trained.length === 0) return undefined;
+  const shapes = new Map(newest.tensors.map(({ name, shape }) => [name, shape]));
+  const parameters = trained.map((name) => ({ name, size: elementCount(shapes.get(name) ?? []) ?? 0 }));
+  return divide(parameters, options.granularity ?? 'one', groups ?? task.groups);
+}
+
 function possibleBuffers(wanted: BufferMode, engine: Engine, log: JobContext['log']): BufferMode {
   if (wanted !== 'recalibrate' || engine.canRecalibrate || engine.running.length === 0) return wanted;
   log('warn', `BatchNorm's running statistics are averaged: ${engine.label} cannot recompute them.`);
@@ -129,6 +150,13 @@ function possibleBuffers(wanted: BufferMode, engine: Engine, log: JobContext['lo
 function tensorsNamed(names: readonly string[], { tensors }: CheckpointHeader): TensorInfo[] {
   const wanted = new Set(names);
   return tensors.filter(({ name }) => wanted.has(name));
+}
+
+function ownCoefficients(result: PassResult | PlainMerge): ReadonlyMap<string, readonly number[]> {
+  const blocks = 'blocks' in result ? (result.blocks ?? []) : [];
+  return new Map(
+    blocks.flatMap(({ tensors, coefficients }) => tensors.map((tensor) => [tensor, coefficients] as const)),
+  );
 }
 
 interface Evaluated {
@@ -152,6 +180,7 @@ async function write(
   const merged = await mergeCheckpoints({
     headers,
     coefficients: result.coefficients,
+    ownCoefficients: ownCoefficients(result),
     output,
     partial,
     buffers,

@@ -21,13 +21,14 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
   return {
     label,
     splits: engine.splits.sizes,
+    trained: weights.flatMap(({ name, role }) => (role === 'parameter' ? [name] : [])),
     running: weights.flatMap(({ name, role }) => (role === 'running' ? [name] : [])),
     canRecalibrate: true,
     async load(headers: readonly CheckpointHeader[], hooks: LoadHooks) {
       for (const header of headers) requireMatch(weights, header);
       const names = weights.map(({ name }) => name);
       const stack = await loadStack(headers, names, hooks);
-      const objective = new TfjsObjective(engine, stack);
+      const objective = new TfjsObjective(engine, stack, hooks.blocks);
       log(
         'debug',
         `${label}; ${stack.n} checkpoints, ${objective.parameterCount} parameters, ` +

@@ -39,16 +39,17 @@ export async function openPytorchEngine(request: EngineRequest, context: JobCont
     const sizes = { train, validation, ...(test === undefined ? {} : { test }) };
     const splits = carveSplits(sizes, request.fitData, seed);
     const running = namesInHeader(opened.running, template, task);
+    const trained = keysByName(opened.trained, template, task);
     let last: { readonly objective: PytorchObjective; readonly loaded: Loaded } | undefined;
 
     return {
       label: opened.label,
       splits: splits.sizes,
+      trained: [...trained.keys()],
       running: [...running.values()],
       canRecalibrate: train > 0,
       async load(headers: readonly CheckpointHeader[], hooks: LoadHooks): Promise<Objective> {
         const { blocks } = hooks;
-        const keys = blocks === undefined ? undefined : keysByName(opened.trained, template, task);
         const answer = await python.request(
           {
             kind: 'load',
@@ -57,7 +58,7 @@ export async function openPytorchEngine(request: EngineRequest, context: JobCont
             memory: headers.length === 1 ? 'files' : (request.pytorch?.memory ?? 'auto'),
             ...(blocks === undefined
               ? {}
-              : { blocks: blocks.map(({ tensors }) => tensors.map((name) => keys?.get(name) ?? name)) }),
+              : { blocks: blocks.map(({ tensors }) => tensors.map((name) => trained.get(name) ?? name)) }),
           },
           {},
           hooks.onProgress,

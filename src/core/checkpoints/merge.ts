@@ -36,6 +36,8 @@ export interface MergeRequest {
   readonly headers: readonly CheckpointHeader[];
   /** One per checkpoint; any finite numbers. */
   readonly coefficients: readonly number[];
+  /** Where tensors have coefficients of their own, by the tensor's name. */
+  readonly ownCoefficients?: ReadonlyMap<string, readonly number[]>;
   /** The checkpoint to make; must not exist. Its directory is made when it does not. */
   readonly output: string;
   /** Where it grows: beside `output`, named `*.partial` (see `partialPathFor`); must not exist. */
@@ -151,7 +153,7 @@ class Mixer {
     const bounded = Math.min(MAX_CHUNK_ELEMENTS, Math.max(MIN_CHUNK_ELEMENTS, affordable));
     this.chunkElements = Math.min(bounded, largest);
     this.#totalElements = counts.reduce((sum, count) => sum + count, 0);
-    this.#memory = layOut(this.chunkElements * widest, request.coefficients);
+    this.#memory = layOut(this.chunkElements * widest, request.headers.length);
   }
 
   async open(): Promise<void> {
@@ -246,6 +248,10 @@ class Mixer {
     await Promise.allSettled(reads);
     await Promise.all(reads);
 
+    const coefficients = this.#coefficientsOf(tensor);
+    for (const [i, coefficient] of coefficients.entries()) {
+      view.setFloat64(i * TABLE_ENTRY, coefficient, true);
+    }
     if (isMixDType(dtype)) {
       const step = MIX_LANES * bytesPerElement(dtype);
       const length = Math.ceil(out.length / step) * step;
@@ -255,9 +261,14 @@ class Mixer {
     // 8-bit floats, and to find the number that cannot be written.
     const sum = new Float64Array(out.length / bytesPerElement(dtype));
     for (const [i, places] of sources.entries()) {
-      addScaled(sum, places[side]!.bytes.subarray(0, out.length), dtype, this.#request.coefficients[i]!);
+      addScaled(sum, places[side]!.bytes.subarray(0, out.length), dtype, coefficients[i]!);
     }
     await this.#round(sum, tensor, dtype, start, out);
+  }
+
+  #coefficientsOf({ name }: TensorInfo): readonly number[] {
+    const { coefficients, ownCoefficients } = this.#request;
+    return ownCoefficients?.get(name) ?? coefficients;
   }
 
   async #round(
@@ -308,41 +319,47 @@ class Mixer {
 }
 
 /** The memory that the SIMD loops see: the table of coefficients, then the places of all chunks. */
-function layOut(chunkBytes: number, coefficients: readonly number[]) {
+function layOut(chunkBytes: number, count: number) {
   // The loops take several elements at a time, and may run over by that.
   const step = Math.ceil((chunkBytes + MIX_LANES * Float64Array.BYTES_PER_ELEMENT) / 64) * 64;
-  const first = Math.ceil((coefficients.length * TABLE_ENTRY) / 64) * 64;
-  const memory = sharedMemory(first + (2 * coefficients.length + 2) * step);
+  const first = Math.ceil((count * TABLE_ENTRY) / 64) * 64;
+  const memory = sharedMemory(first + (2 * count + 2) * step);
   const place = (index: number) => {
     const at = first + index * step;
     return { at, bytes: new Uint8Array(memory.buffer, at, step) };
   };
   const view = new DataView(memory.buffer);
-  for (const [i, coefficient] of coefficients.entries()) view.setFloat64(i * TABLE_ENTRY, coefficient, true);
   return {
     view,
     loops: mixLoops(memory),
     outputs: [place(0), place(1)] as const,
-    sources: coefficients.map((_, i) => [place(2 * i + 2), place(2 * i + 3)] as const),
+    sources: Array.from({ length: count }, (_, i) => [place(2 * i + 2), place(2 * i + 3)] as const),
   };
 }
 
 function requireSensible(
-  { coefficients, headers, buffers, partial, output }: MergeRequest,
+  { coefficients, ownCoefficients = new Map(), headers, buffers, partial, output }: MergeRequest,
   template: CheckpointHeader,
 ): void {
-  if (coefficients.length !== headers.length) {
-    throw new TwaError(
-      'usage',
-      `${headers.length} checkpoints need as many coefficients, not ${coefficients.length}.`,
-    );
+  for (const given of [coefficients, ...ownCoefficients.values()]) {
+    if (given.length !== headers.length) {
+      throw new TwaError(
+        'usage',
+        `${headers.length} checkpoints need as many coefficients, not ${given.length}.`,
+      );
+    }
+    const bad = given.find((coefficient) => !Number.isFinite(coefficient));
+    if (bad !== undefined)
+      throw new TwaError('usage', `A coefficient is ${bad}; all must be finite numbers.`);
   }
-  const bad = coefficients.find((coefficient) => !Number.isFinite(coefficient));
-  if (bad !== undefined) throw new TwaError('usage', `A coefficient is ${bad}; all must be finite numbers.`);
   if (!partial.endsWith(PARTIAL_SUFFIX) || dirname(partial) !== dirname(output)) {
     throw new TwaError('usage', `${partial} must end in ${PARTIAL_SUFFIX} and lie beside ${output}.`);
   }
   const tensors = new Map(template.tensors.map((tensor) => [tensor.name, tensor]));
+  for (const name of ownCoefficients.keys()) {
+    if (tensors.has(name)) continue;
+    throw new TwaError('mismatch', `${basename(template.path)} has no tensor ${name} to mix by itself.`);
+  }
   for (const [name, values] of buffers ?? []) {
     const tensor = tensors.get(name);
     if (tensor === undefined || tensor.aliasOf !== undefined) {

@@ -33,6 +33,7 @@ interface TaskText {
   readonly loss?: DeclaredLoss;
   readonly metric: DeclaredMetric | { readonly name: string; readonly goal: Goal };
   readonly batchSize?: number;
+  readonly groups?: Readonly<Record<string, string>>;
 }
 
 const validate = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true })
@@ -78,6 +79,7 @@ export async function loadTask(file: string): Promise<TaskFile> {
   const findings = [
     ...checkMetric(value),
     ...checkCommand(value),
+    ...checkGroups(value),
     ...checkData(task),
     ...(await checkFiles(task)),
   ];
@@ -176,6 +178,7 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
   return {
     path: taskPath,
     engine: text.engine ?? 'tfjs',
+    ...(text.groups === undefined ? {} : { groups: text.groups }),
     ...(text.command === undefined ? {} : { command: command(text.command) }),
     ...(text.pytorch === undefined ? {} : { pytorch: text.pytorch }),
     ...(text.module === undefined ? {} : { module: absolute(text.module) }),
@@ -200,6 +203,23 @@ function checkMetric({ metric, module, command }: TaskText): Finding[] {
   return [
     { at: ['metric', 'goal'], what: 'value', sentence: `The goal of ${metric.name} is to ${goal} it.` },
   ];
+}
+
+function checkGroups({ groups = {} }: TaskText): Finding[] {
+  return Object.keys(groups).flatMap((expression) => {
+    try {
+      new RegExp(expression, 'u');
+      return [];
+    } catch (error) {
+      return [
+        {
+          at: ['groups', expression],
+          what: 'key' as const,
+          sentence: `"${expression}" is no regular expression: ${reasonOf(error)}.`,
+        },
+      ];
+    }
+  });
 }
 
 function checkCommand({ command }: TaskText): Finding[] {

@@ -97,6 +97,8 @@ export interface TaskFile {
   readonly loss?: DeclaredLoss;
   readonly metric: { readonly name: string; readonly goal: Goal };
   readonly batchSize: number;
+  /** Parameters that share coefficients: regular expressions for names of tensors, and the group of each. */
+  readonly groups?: Readonly<Record<string, string>>;
 }
 
 /** The splits as the user knows them. `test` may be missing: then `report` is carved from validation, and said so. */

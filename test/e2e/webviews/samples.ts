@@ -223,6 +223,7 @@ export function sampleReport(evaluated = true): AverageReport {
             momentum: 0.9,
             patience: 4,
             constraint: 'affine',
+            schedule: 'cosine',
             granularity: 'one',
             ridge: 0,
             sparse: false,

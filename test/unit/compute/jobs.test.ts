@@ -115,6 +115,72 @@ test('average: a better mix, written, read back, and reported', async () => {
   assert.ok(Math.abs(rows.rows[1]!.loss - row('twa').loss) < 1e-5);
 });
 
+test('coefficients per tensor and per group are in the file, which is read back', async () => {
+  // Slope and offset are each right in another checkpoint.
+  const paths = [
+    [1, -1, 5],
+    [3, 0, 2],
+    [2, 2, 0.5],
+  ].map(([a, b, offset], index) =>
+    writeSafetensors(path.join(directory, `two-${index + 1}.safetensors`), {
+      slope: { shape: [2, 1], values: [a!, b!] },
+      'head.offset': { shape: [1], values: [offset!] },
+    }),
+  );
+  const two = writeModuleTask(
+    'two',
+    MODULE.replace('const slope', 'const offset = tf.variable(tf.zeros([1])); const slope').replace(
+      'weights: { slope }, apply: (x) => tf.matMul(x, slope)',
+      "weights: { slope, 'head.offset': offset }, apply: (x) => tf.add(tf.matMul(x, slope), offset)",
+    ),
+  );
+  const run = (name: string, more: Partial<AverageRequest>) =>
+    runJob('average', request(name, { checkpoints: paths, task: two, ...more }), { computePath });
+  const lbfgs = { rule: 'lbfgs', epochs: 60 } as const;
+  const one = await run('one-block', { options: lbfgs });
+  const each = await run('each-tensor', { options: { ...lbfgs, granularity: 'tensor' } });
+  const lossOf = (report: typeof one) => report.table.find(({ id }) => id === 'twa')!.loss;
+  assert.ok(lossOf(each) < 0.5 * lossOf(one), `${lossOf(each)} against ${lossOf(one)}`);
+  assert.deepEqual(each.provenance.blocks!.map(({ name }) => name).sort(), ['head.offset', 'slope']);
+  // Reading the file back compares its loss with the mix in memory: it would not do without the blocks.
+  assert.match(each.notes.join(), /read back and evaluated: loss .*, as in memory/);
+  assert.deepEqual(await readReport(reportPathFor(each.output)), each);
+
+  const groups = { '^head': 'head' };
+  const grouped = await run('grouped', { options: { ...lbfgs, granularity: 'groups' }, groups });
+  assert.deepEqual(grouped.provenance.blocks!.map(({ name }) => name).sort(), ['head', 'rest']);
+  assert.deepEqual(grouped.provenance.blocks!.find(({ name }) => name === 'head')!.tensors, ['head.offset']);
+});
+
+for (const method of ['last-k', 'greedy', 'search'] as const) {
+  test(`${method} writes what its row of the table says`, async () => {
+    const report = await runJob('average', request(`method-${method}`, { method }), { computePath });
+    const row = report.table.find(({ id }) => id === method)!;
+    assert.deepEqual(row.coefficients, report.coefficients);
+    assert.match(report.notes.join(), /read back and evaluated: loss .*, as in memory/);
+  });
+}
+
+test('without a task only methods by formula work', async () => {
+  for (const [method, coefficients] of [
+    ['last-k', [0, 0.5, 0.5]],
+    ['ema', [0.25, 0.25, 0.5]],
+  ] as const) {
+    const settings = method === 'ema' ? { decay: 0.5 } : { k: 2 };
+    const wanted = mergeRequest(`plain-${method}`, { method, settings });
+    const report = await runJob('average', wanted, { computePath });
+    assert.deepEqual(report.coefficients, coefficients);
+    assert.deepEqual(report.provenance.settings, settings);
+  }
+  const logged = mergeRequest('plain-best', { method: 'best-k', settings: { k: 3, metric: 'val/loss' } });
+  const best = await runJob('average', logged, { computePath });
+  assert.deepEqual(best.coefficients, [1 / 3, 1 / 3, 1 / 3]);
+  await assert.rejects(
+    runJob('average', mergeRequest('never', { method: 'greedy' }), { computePath }),
+    isError('usage', /greedy looks at data, so it needs a task/),
+  );
+});
+
 test('the same request gives the same coefficients', async () => {
   const [one, two] = [
     await runJob('average', request('again-1'), { computePath }),
