@@ -33,10 +33,14 @@ export interface SeriesPart {
   /** Absolute path of the log. */
   readonly source: string;
   readonly from: number;
+  /** Points that the series has by now; the parts that come next bring what is missing. So room is made only once. */
+  readonly total: number;
   readonly steps: Float64Array;
-  /** NaN where the log does not say. */
-  readonly epochs: Float64Array;
   readonly values: Float64Array;
+  /** NaN where the log does not say; absent where it says nothing at all about these points. */
+  readonly epochs?: Float64Array;
+  /** Milliseconds since 1970; NaN and absent as above. */
+  readonly wallTimes?: Float64Array;
 }
 
 export interface CheckpointMark {
@@ -80,28 +84,43 @@ export interface CurvesRun extends RunChoice {
   readonly averages: readonly AverageMark[];
 }
 
+/** What changed of a run that is shown; what is absent did not change. A run that is new has everything. */
+export interface RunChange extends RunChoice {
+  readonly series: readonly SeriesPart[];
+  /** Keys of series that are gone. */
+  readonly removed: readonly string[];
+  readonly checkpoints?: readonly CheckpointMark[];
+  readonly averages?: readonly AverageMark[];
+}
+
+/**
+ * Points come a bounded number per message: a snapshot brings the first ones, increments the rest, and then what the
+ * logs gain. `more` says that further points are on their way already.
+ */
 export type ToCurves =
   | {
       readonly kind: 'snapshot';
       readonly number: number;
+      readonly more: boolean;
       readonly scanning: boolean;
+      /** Every run that is known, whether shown or not. */
       readonly runs: readonly RunChoice[];
-      /** The run the page was asked to show; null follows the newest. */
-      readonly wanted: string | null;
-      /** Undefined when there is none (yet, or any more). */
-      readonly run?: CurvesRun;
+      /** Directories of the runs that were asked for; null follows the newest. */
+      readonly wanted: readonly string[] | null;
+      /** Those of them that there are. */
+      readonly shown: readonly CurvesRun[];
     }
-  /** What changed within the same run; what is absent did not change. */
+  /** What is absent did not change. */
   | {
       readonly kind: 'increment';
       readonly number: number;
+      readonly more: boolean;
       readonly scanning?: boolean;
       readonly runs?: readonly RunChoice[];
-      readonly series: readonly SeriesPart[];
-      /** Keys of series that are gone. */
-      readonly removed: readonly string[];
-      readonly checkpoints?: readonly CheckpointMark[];
-      readonly averages?: readonly AverageMark[];
+      readonly wanted?: readonly string[] | null;
+      readonly changed: readonly RunChange[];
+      /** Directories of runs that are no longer shown. */
+      readonly gone: readonly string[];
     };
 
 /** What both pages may say. */
@@ -113,10 +132,13 @@ export type FromPage =
 
 export type FromCurves =
   | FromPage
-  | { readonly kind: 'selectRun'; readonly directory: string | null }
+  /** Show these runs; null follows the newest. */
+  | { readonly kind: 'selectRuns'; readonly directories: readonly string[] | null }
   /** Show this checkpoint in the tree. */
   | { readonly kind: 'reveal'; readonly path: string }
   | { readonly kind: 'openReport'; readonly path: string }
+  /** Average these checkpoints of one run, oldest first: the ones that were selected on its curve. */
+  | { readonly kind: 'averageRange'; readonly directory: string; readonly paths: readonly string[] }
   | { readonly kind: 'watchFolder' };
 
 export interface LiveCheckpoint {
@@ -169,18 +191,21 @@ export type FromResult =
   | { readonly kind: 'cancel' };
 
 const seriesPart: Reader<SeriesPart> = (value) => {
-  const part = object({
-    key: string,
-    tag: string,
-    source: string,
-    from: number,
-    steps: float64s,
-    epochs: float64s,
-    values: float64s,
-  })(value);
-  const length = part.values.length;
-  if (part.steps.length !== length || part.epochs.length !== length) {
-    throw new Mismatch('columns differ in length');
+  const part = object(
+    {
+      key: string,
+      tag: string,
+      source: string,
+      from: number,
+      total: number,
+      steps: float64s,
+      values: float64s,
+    },
+    { epochs: float64s, wallTimes: float64s },
+  )(value);
+  const { length } = part.values;
+  for (const column of [part.steps, part.epochs, part.wallTimes]) {
+    if (column !== undefined && column.length !== length) throw new Mismatch('columns differ in length');
   }
   return part;
 };
@@ -208,6 +233,10 @@ const curvesRun: Reader<CurvesRun> = object({
   checkpoints: arrayOf(checkpointMark),
   averages: arrayOf(averageMark),
 });
+const runChange: Reader<RunChange> = object(
+  { directory: string, name: string, series: arrayOf(seriesPart), removed: arrayOf(string) },
+  { checkpoints: arrayOf(checkpointMark), averages: arrayOf(averageMark) },
+);
 const phase: Reader<PassPhase> = oneOf(...PASS_PHASES);
 const livePass: Reader<LivePassState> = object(
   {
@@ -232,18 +261,17 @@ const fromPage = { ready: nothing, resync: nothing, defect: object({ text: short
 
 export const readToCurves: (message: unknown) => ToCurves | undefined = narrower(
   union<ToCurves>({
-    snapshot: object(
-      { number, scanning: boolean, runs: arrayOf(runChoice), wanted: nullable(string) },
-      { run: curvesRun },
-    ),
+    snapshot: object({
+      number,
+      more: boolean,
+      scanning: boolean,
+      runs: arrayOf(runChoice),
+      wanted: nullable(arrayOf(string)),
+      shown: arrayOf(curvesRun),
+    }),
     increment: object(
-      { number, series: arrayOf(seriesPart), removed: arrayOf(string) },
-      {
-        scanning: boolean,
-        runs: arrayOf(runChoice),
-        checkpoints: arrayOf(checkpointMark),
-        averages: arrayOf(averageMark),
-      },
+      { number, more: boolean, changed: arrayOf(runChange), gone: arrayOf(string) },
+      { scanning: boolean, runs: arrayOf(runChoice), wanted: nullable(arrayOf(string)) },
     ),
   }),
 );
@@ -251,9 +279,10 @@ export const readToCurves: (message: unknown) => ToCurves | undefined = narrower
 export const readFromCurves: (message: unknown) => FromCurves | undefined = narrower(
   union<FromCurves>({
     ...fromPage,
-    selectRun: object({ directory: nullable(path) }),
+    selectRuns: object({ directories: nullable(arrayOf(path)) }),
     reveal: object({ path }),
     openReport: object({ path }),
+    averageRange: object({ directory: path, paths: arrayOf(path) }),
     watchFolder: nothing,
   }),
 );

@@ -67,6 +67,9 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     reveal,
     watcher: () => runs,
     openReport: (reportPath) => results.show(reportPath),
+    average: async (paths) => {
+      await vscode.commands.executeCommand('twa.average', paths);
+    },
     watchFolder: async () => {
       await vscode.commands.executeCommand('twa.watchFolder');
     },

@@ -1,3 +1,4 @@
+import type { AxisMap } from './axes.ts';
 import { lowerBound } from './search.ts';
 
 /** `y` is NaN where the line has a gap. */
@@ -6,10 +7,21 @@ export interface Point {
   readonly y: number;
 }
 
-/** A line as it is known: x strictly ascending, y NaN or infinite where the log had no finite number. */
+/** A line as it is known: x ascending, y NaN or infinite where the log had no finite number. */
 export interface Line {
+  /** A column of the series. */
   readonly x: Float64Array;
   readonly y: Float64Array;
+  /** From x to the axis; undefined: x is the place on it. */
+  readonly map: AxisMap | undefined;
+}
+
+/** What the x axis shows. */
+export interface XView {
+  readonly min: number;
+  readonly max: number;
+  /** Logarithmic; then `min` is above zero. */
+  readonly log?: boolean;
 }
 
 /** Smallest and largest finite value of a stretch without gaps inside a pixel column, as indices. */
@@ -19,18 +31,17 @@ interface Extent {
 }
 
 /**
- * The points that draw a line as all of its points would: per pixel column of `[min, max]` the smallest and the
+ * The points (with x on the axis) that draw a line as all of its points would: per pixel column of the view the smallest and the
  * largest value, in their order, and a gap wherever values that are not drawable (not finite; not positive where
  * `positive`) interrupt the line. Nothing averages a spike away, and a diverged stretch stays a hole. One point
  * beyond each edge keeps the line running to the edges. Gives at most 8 points per column; all points when there
  * are fewer than 2 per column.
  */
-export function decimate(line: Line, min: number, max: number, columns: number, positive = false): Point[] {
-  const { x, y } = line;
-  const from = Math.max(0, lowerBound(x, min) - 1);
-  const to = Math.min(x.length, lowerBound(x, max) + 1);
+export function decimate(line: Line, view: XView, columns: number, positive = false): Point[] {
+  const { y } = line;
+  const { from, to } = inView(line, view);
   const points: Point[] = [];
-  const put = (index: number): void => void points.push({ x: x[index]!, y: y[index]! });
+  const put = (index: number): void => void points.push({ x: placeAt(line, index), y: y[index]! });
   const gap = (at: number): void => {
     if (points.length > 0 && !Number.isNaN(points.at(-1)!.y)) points.push({ x: at, y: NaN });
   };
@@ -39,7 +50,7 @@ export function decimate(line: Line, min: number, max: number, columns: number, 
   if (to - from <= 2 * columns) {
     for (let index = from; index < to; index++) {
       if (drawable(y[index]!)) put(index);
-      else gap(x[index]!);
+      else gap(placeAt(line, index));
     }
     return points;
   }
@@ -74,10 +85,12 @@ export function decimate(line: Line, min: number, max: number, columns: number, 
     before = between = after = gapAt = undefined;
   };
 
-  const scale = columns / (max - min);
+  const start = scaled(view.min, view.log);
+  const scale = columns / (scaled(view.max, view.log) - start);
   let column = NaN;
   for (let index = from; index < to; index++) {
-    const here = Math.floor((x[index]! - min) * scale);
+    const place = placeAt(line, index);
+    const here = Math.floor((scaled(place, view.log) - start) * scale);
     if (here !== column) {
       flush();
       column = here;
@@ -86,7 +99,7 @@ export function decimate(line: Line, min: number, max: number, columns: number, 
       if (gapAt === undefined) before = include(before, index);
       else after = include(after, index);
     } else {
-      gapAt ??= x[index]!;
+      gapAt ??= place;
       if (after !== undefined) {
         between = include(include(between, after.low), after.high);
         after = undefined;
@@ -95,6 +108,26 @@ export function decimate(line: Line, min: number, max: number, columns: number, 
   }
   flush();
   return points;
+}
+
+/** The points `[from, to)` of a line that are in view, and one beyond each edge, to which the line runs. */
+export function inView(
+  { x, map }: Line,
+  { min, max }: XView,
+): { readonly from: number; readonly to: number } {
+  const left = map === undefined ? min : map.toColumn(min);
+  const right = map === undefined ? max : map.toColumn(max);
+  return { from: Math.max(0, lowerBound(x, left) - 1), to: Math.min(x.length, lowerBound(x, right) + 1) };
+}
+
+/** The place on the axis of a point of a line. */
+export const placeAt = ({ x, map }: Line, index: number): number =>
+  map === undefined ? x[index]! : map.toAxis(x[index]!);
+
+/** Proportional to pixels. What a logarithm does not have lies far to the left. */
+export function scaled(place: number, log = false): number {
+  if (!log) return place;
+  return place > 0 ? Math.log10(place) : -1e3;
 }
 
 /** Whether a point has no neighbour to be joined with: it needs a dot to be seen at all. */

@@ -1,15 +1,63 @@
 import { lowerBound } from './search.ts';
 
-/** Steps and epochs of one series; an epoch is NaN where the log does not say. */
+/** Steps and epochs of one series; an epoch is NaN, or there are none, where the log does not say. */
 export interface StepsAndEpochs {
   readonly steps: Float64Array;
-  readonly epochs: Float64Array;
+  readonly epochs: Float64Array | undefined;
 }
 
 /** Which epoch a step belongs to, as a fraction: an epoch's value stands at its last step. */
 export interface EpochScale {
-  epochOf(step: number): number;
-  stepOf(epoch: number): number;
+  readonly epochOf: (step: number) => number;
+  readonly stepOf: (epoch: number) => number;
+}
+
+interface Anchor {
+  readonly epoch: number;
+  readonly step: number;
+}
+
+/** Epochs that are counted in fractions (Hugging Face) need not all be anchors. */
+const ANCHORS_PER_EPOCH = 64;
+
+/** What one series says about epochs, followed while it grows: every point is looked at once. */
+export class SeriesEpochs {
+  /** The last step of each epoch, by (a fraction of) the epoch. */
+  readonly anchors = new Map<number, Anchor>();
+  /** Every point has an epoch, and none has that of the point before. */
+  own = true;
+  /** Changes with the anchors. */
+  version = 0;
+  #seen = 0;
+
+  /** @param rewritten what was seen before may be different now. */
+  follow({ steps, epochs }: StepsAndEpochs, rewritten = false): void {
+    if (rewritten) {
+      this.anchors.clear();
+      this.own = true;
+      this.#seen = 0;
+      this.version += 1;
+    }
+    if (epochs === undefined) {
+      this.own = false;
+      return;
+    }
+    for (let index = this.#seen; index < steps.length; index++) {
+      const epoch = epochs[index]!;
+      if (!(epoch > (epochs[index - 1] ?? -Infinity))) this.own = false;
+      // Of a stretch with one epoch only the end counts.
+      if (epoch === epochs[index + 1] && steps[index + 1]! >= steps[index]!) continue;
+      const step = steps[index]!;
+      if (!Number.isFinite(epoch) || !Number.isFinite(step)) continue;
+      const bucket = Math.ceil(epoch * ANCHORS_PER_EPOCH);
+      const known = this.anchors.get(bucket);
+      if (known !== undefined && (known.epoch > epoch || (known.epoch === epoch && known.step >= step)))
+        continue;
+      this.anchors.set(bucket, { epoch, step });
+      this.version += 1;
+    }
+    this.#seen = steps.length;
+  }
 }
 
 /**
@@ -18,15 +66,10 @@ export interface EpochScale {
  * the end of its epoch. The last epoch may not be over: it is taken to be as long as the one before it unless it is
  * already longer. Undefined when no series names two epochs.
  */
-export function epochScale(series: readonly StepsAndEpochs[]): EpochScale | undefined {
+export function epochScale(series: readonly SeriesEpochs[]): EpochScale | undefined {
   const lastStep = new Map<number, number>();
-  for (const { steps, epochs } of series) {
-    for (let index = 0; index < steps.length; index++) {
-      const epoch = epochs[index]!;
-      // Of a stretch with one epoch only the end counts; within it the map need not be asked.
-      if (epoch === epochs[index + 1] && steps[index + 1]! >= steps[index]!) continue;
-      const step = steps[index]!;
-      if (!Number.isFinite(epoch) || !Number.isFinite(step)) continue;
+  for (const { anchors } of series) {
+    for (const { epoch, step } of anchors.values()) {
       lastStep.set(epoch, Math.max(step, lastStep.get(epoch) ?? -Infinity));
     }
   }

@@ -44,7 +44,10 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ['lr', 'learning rate'],
 ]);
 /** Quantities that describe the training rather than the model: last. */
-const BOOKKEEPING = /^(learning rate|epoch|step|iteration|time|wall|duration|memory|momentum|grad)/;
+const BOOKKEEPING =
+  /^(learning rate|epoch|step|iteration|time|wall|duration|runtime|memory|momentum|grad|system|gpu|cpu|tpu|cuda|proc|throughput|\w+ per second|perf)/;
+/** Things that a machine has several of, each with its number: `gpu.0.temp` and `gpu.1.temp` belong into one chart. */
+const NUMBERED: ReadonlySet<string> = new Set(['gpu', 'cuda', 'tpu', 'device', 'rank', 'worker', 'node']);
 
 /** The quantity that a tag names, and the split where it says so. */
 export function parseTag(tag: string): { readonly quantity: string; readonly role: Role | undefined } {
@@ -60,7 +63,8 @@ export function parseTag(tag: string): { readonly quantity: string; readonly rol
   }
   while (words.length > 1 && GATHERING.has(words[0]!)) words.shift();
   while (words.length > 1 && GATHERING.has(words.at(-1)!)) words.pop();
-  return { quantity: words.map((word) => SYNONYMS.get(word) ?? word).join(' '), role };
+  const named = words.filter((word, i) => !(/^\d+$/.test(word) && NUMBERED.has(words[i - 1] ?? '')));
+  return { quantity: named.map((word) => SYNONYMS.get(word) ?? word).join(' '), role };
 }
 
 /** Charts in the order to show them: loss, then what was validated, then the rest, bookkeeping last. */

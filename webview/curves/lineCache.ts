@@ -1,23 +1,15 @@
-/** Lines made from series: again only when the series, the axis or the smoothing changed, so a zoom costs neither. */
-import { epochScale, type EpochScale } from './epochs.ts';
-import { buildLine, type DrawnLine } from './lines.ts';
-import { meanSpacing, smooth, weightFor } from './smooth.ts';
-import type { Axis } from './state.ts';
+/** Lines made from series and kept: what a log gains is added to them, and a zoom costs nothing here. */
+import { placingOf, type Placing, type RunAxis } from './axes.ts';
+import { epochScale, type EpochScale, SeriesEpochs } from './epochs.ts';
+import { type DrawnLine, FollowedLine, type IndexedLine, Pyramids } from './lines.ts';
+import type { Pyramid } from './pyramid.ts';
+import { meanSpacing, Smoother, weightFor } from './smooth.ts';
 import type { StoredSeries } from './store.ts';
 
 export interface CachedLine {
   readonly raw: DrawnLine;
   /** Undefined where nothing is smoothed. */
-  readonly smoothed: Float64Array | undefined;
-}
-
-interface Entry {
-  readonly version: number;
-  readonly axis: Axis;
-  readonly scale: EpochScale | undefined;
-  readonly raw: DrawnLine;
-  weight: number;
-  smoothed: Float64Array | undefined;
+  readonly smoothed: IndexedLine | undefined;
 }
 
 /** A weight under this leaves the average where the value is, to the eye. */
@@ -25,40 +17,129 @@ const NO_WEIGHT = 1e-3;
 
 export class LineCache {
   readonly #entries = new WeakMap<StoredSeries, Entry>();
-  #scale: { readonly of: string; readonly scale: EpochScale | undefined } = { of: '', scale: undefined };
+  readonly #epochs = new WeakMap<StoredSeries, FollowedEpochs>();
+  readonly #scales = new Map<string, { readonly of: string; readonly scale: EpochScale | undefined }>();
 
-  /** Of all series of a run together. */
-  scale(series: readonly StoredSeries[]): EpochScale | undefined {
-    const of = series.map(({ key, version }) => `${key} ${version}`).join('\n');
-    if (of !== this.#scale.of) this.#scale = { of, scale: epochScale(series) };
-    return this.#scale.scale;
+  /** Of all series of a run together; the same object as long as it says the same. */
+  scale(run: string, series: readonly StoredSeries[]): EpochScale | undefined {
+    const epochs = series.map((one) => this.#epochsOf(one));
+    const of = epochs.map(({ version }, index) => `${series[index]!.key} ${version}`).join('\n');
+    let known = this.#scales.get(run);
+    if (known?.of !== of) {
+      known = { of, scale: epochScale(epochs) };
+      this.#scales.set(run, known);
+    }
+    return known.scale;
   }
 
   /** Of all series of a run: the densest one sets the stretch that the others are smoothed over. */
   lines(
     series: readonly StoredSeries[],
-    axis: Axis,
-    scale: EpochScale | undefined,
+    axis: RunAxis,
     smoothing: number,
   ): ReadonlyMap<StoredSeries, CachedLine> {
-    const entries = series.map((one) => [one, this.#entry(one, axis, scale)] as const);
-    const densest = Math.min(...entries.map(([, { raw }]) => meanSpacing(raw.x)));
-    for (const [, entry] of entries) {
-      const weight = weightFor(smoothing, entry.raw.x, densest);
-      if (weight === entry.weight) continue;
-      entry.weight = weight;
-      entry.smoothed = weight < NO_WEIGHT ? undefined : smooth(entry.raw.y, weight);
-    }
+    const entries = series.map((one) => {
+      const placing = placingOf(this.#epochsOf(one).own, axis);
+      let entry = this.#entries.get(one);
+      if (entry?.placing.column !== placing.column) {
+        entry = new Entry(placing);
+        this.#entries.set(one, entry);
+      }
+      entry.follow(one, placing);
+      return [one, entry] as const;
+    });
+    const densest = entries.reduce((least, [, { raw }]) => Math.min(least, meanSpacing(raw)), Infinity);
+    for (const [, entry] of entries) entry.smooth(weightFor(smoothing, entry.raw, densest));
     return new Map(entries);
   }
 
-  #entry(series: StoredSeries, axis: Axis, scale: EpochScale | undefined): Entry {
-    const { version } = series;
-    const known = this.#entries.get(series);
-    if (known?.version === version && known.axis === axis && known.scale === scale) return known;
-    const raw = buildLine(series, axis, scale);
-    const entry = { version, axis, scale, raw, weight: 0, smoothed: undefined };
-    this.#entries.set(series, entry);
-    return entry;
+  #epochsOf(series: StoredSeries): FollowedEpochs {
+    let epochs = this.#epochs.get(series);
+    if (epochs === undefined) {
+      epochs = new FollowedEpochs();
+      this.#epochs.set(series, epochs);
+    }
+    epochs.catchUp(series);
+    return epochs;
+  }
+}
+
+/** Looks at a series only when it has changed. */
+class FollowedEpochs extends SeriesEpochs {
+  #version = 0;
+  #rewrites = 0;
+
+  catchUp(series: StoredSeries): void {
+    if (series.version === this.#version) return;
+    this.follow(series, series.rewrites !== this.#rewrites);
+    this.#version = series.version;
+    this.#rewrites = series.rewrites;
+  }
+}
+
+class Entry implements CachedLine {
+  placing: Placing;
+  raw: FollowedLine;
+  smoothed: SmoothedLine | undefined;
+  #version: number | undefined;
+  /** Of the raw line, since it was smoothed last. */
+  #changedFrom = 0;
+
+  constructor(placing: Placing) {
+    this.placing = placing;
+    this.raw = new FollowedLine(placing);
+  }
+
+  follow(series: StoredSeries, placing: Placing): void {
+    this.placing = placing;
+    this.raw.map = placing.map;
+    if (series.version === this.#version) return;
+    this.#version = series.version;
+    this.#changedFrom = Math.min(this.#changedFrom, this.raw.follow(series));
+  }
+
+  smooth(weight: number): void {
+    if (weight < NO_WEIGHT) {
+      this.smoothed = undefined;
+      return;
+    }
+    if (this.smoothed?.smoother.weight !== weight) {
+      this.smoothed = new SmoothedLine(this.raw, weight);
+      this.#changedFrom = 0;
+    }
+    if (this.#changedFrom < this.raw.y.length || this.smoothed.y.length !== this.raw.y.length) {
+      this.smoothed.follow(this.#changedFrom);
+    }
+    this.#changedFrom = this.raw.y.length;
+  }
+}
+
+class SmoothedLine implements IndexedLine {
+  readonly smoother: Smoother;
+  readonly #raw: FollowedLine;
+  readonly #pyramids = new Pyramids();
+
+  constructor(raw: FollowedLine, weight: number) {
+    this.#raw = raw;
+    this.smoother = new Smoother(weight);
+  }
+
+  get x(): Float64Array {
+    return this.#raw.x;
+  }
+  get y(): Float64Array {
+    return this.smoother.y;
+  }
+  get map() {
+    return this.#raw.map;
+  }
+
+  pyramid(positive: boolean): Pyramid {
+    return this.#pyramids.get(positive);
+  }
+
+  follow(from: number): void {
+    const changed = this.smoother.follow(this.#raw.y, from);
+    this.#pyramids.follow(this.y, changed);
   }
 }

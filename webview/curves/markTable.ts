@@ -11,7 +11,13 @@ export interface MarkTableEvents {
   openReport(path: string): void;
 }
 
-export function markTable(run: StoredRun, strings: CurvesStrings, events: MarkTableEvents): HTMLElement {
+/** @param runName where there is a table for each of several runs. */
+export function markTable(
+  run: StoredRun,
+  strings: CurvesStrings,
+  runName: string | undefined,
+  events: MarkTableEvents,
+): HTMLElement {
   const place = (value: number | undefined): string => (value === undefined ? '' : formatPlace(value));
   const row = (
     kind: string,
@@ -42,7 +48,7 @@ export function markTable(run: StoredRun, strings: CurvesStrings, events: MarkTa
     h(
       'table',
       { class: 'data' },
-      h('caption', {}, strings.markerTableCaption),
+      h('caption', {}, strings.markerTableCaption, runName === undefined ? '' : `: ${runName}`),
       h(
         'thead',
         {},

@@ -1,29 +1,43 @@
 /** Where checkpoints and averages stand in a chart. */
 import type { AverageMark, CheckpointMark, Measured } from '../protocol.ts';
+import type { RunAxis } from './axes.ts';
 import type { Line } from './decimate.ts';
-import type { EpochScale } from './epochs.ts';
 import { type GroupMember, type NamedSeries, parseTag, type SeriesGroup } from './grouping.ts';
 import { valueAt } from './lines.ts';
-import type { Axis } from './state.ts';
 
-export interface PlacedCheckpoint {
+interface Placed {
+  /** Directory of its run. */
+  readonly run: string;
+  /** The run's, where several are shown; else the theme's. */
+  readonly color: string | undefined;
+  readonly x: number;
+}
+
+export interface PlacedCheckpoint extends Placed {
   readonly kind: 'checkpoint';
   readonly mark: CheckpointMark;
-  readonly x: number;
   /** On the curve; undefined: there is none at that place, so at the foot of the chart. */
   readonly y: number | undefined;
 }
 
-export interface PlacedAverage {
+export interface PlacedAverage extends Placed {
   readonly kind: 'average';
   readonly mark: AverageMark;
-  readonly x: number;
   readonly y: number;
   /** The number it stands at. */
   readonly measured: Measured;
 }
 
 export type PlacedMark = PlacedCheckpoint | PlacedAverage;
+
+/** The run whose marks are placed. */
+export interface MarkedRun {
+  readonly directory: string;
+  readonly color: string | undefined;
+  readonly axis: RunAxis;
+  /** When a step was logged; undefined where the log does not say. */
+  readonly timeOf: (step: number) => number | undefined;
+}
 
 /** The series that carries the marks: validation where there is one, else test, else training. */
 export function carrier<S extends NamedSeries>(
@@ -40,16 +54,16 @@ export function placeCheckpoints(
   checkpoints: readonly CheckpointMark[],
   tag: string,
   line: Line,
-  axis: Axis,
-  scale: EpochScale | undefined,
+  run: MarkedRun,
 ): readonly PlacedCheckpoint[] {
+  const { directory, color } = run;
   return checkpoints.flatMap((mark) => {
-    const x = placeOf(mark, axis, scale);
+    const x = placeOf(mark, run);
     if (x === undefined) return [];
     // What the run's own log says of this checkpoint comes first: it was joined by epoch or step, not by position.
     const joined = mark.metrics[tag];
     const y = joined !== undefined && Number.isFinite(joined) ? joined : valueAt(line, x);
-    return [{ kind: 'checkpoint', mark, x, y }];
+    return [{ kind: 'checkpoint', run: directory, color, mark, x, y }];
   });
 }
 
@@ -57,24 +71,33 @@ export function placeCheckpoints(
 export function placeAverages(
   averages: readonly AverageMark[],
   group: SeriesGroup<NamedSeries>,
-  axis: Axis,
-  scale: EpochScale | undefined,
+  run: MarkedRun,
 ): readonly PlacedAverage[] {
+  const { directory, color } = run;
   return averages.flatMap((mark) => {
-    const x = placeOf(mark, axis, scale);
+    const x = placeOf(mark, run);
     const measured = mark.measured.find(({ name }) => parseTag(name).quantity === group.key);
     if (x === undefined || measured === undefined || !Number.isFinite(measured.value)) return [];
-    return [{ kind: 'average', mark, x, y: measured.value, measured }];
+    return [{ kind: 'average', run: directory, color, mark, x, y: measured.value, measured }];
   });
 }
 
 function placeOf(
   { step, epoch }: { readonly step?: number; readonly epoch?: number },
-  axis: Axis,
-  scale: EpochScale | undefined,
+  { axis: { axis, scale, start }, timeOf }: MarkedRun,
 ): number | undefined {
-  // Without a scale the axis is the step's; a log per epoch counts epochs as steps.
-  if (axis === 'epoch' && scale !== undefined)
-    return epoch ?? (step === undefined ? undefined : scale.epochOf(step));
-  return step ?? (epoch === undefined ? undefined : (scale?.stepOf(epoch) ?? epoch));
+  // A log per epoch counts epochs as steps.
+  const atStep = step ?? (epoch === undefined ? undefined : (scale?.stepOf(epoch) ?? epoch));
+  switch (axis) {
+    case 'epoch':
+      return epoch ?? (step === undefined ? undefined : scale?.epochOf(step));
+    case 'step':
+      return atStep;
+    case 'wall':
+    case 'relative': {
+      const time = atStep === undefined ? undefined : timeOf(atStep);
+      if (time === undefined || axis === 'wall') return time;
+      return (time - (start ?? time)) / 1000;
+    }
+  }
 }

@@ -1,12 +1,22 @@
 /** What is drawn over the lines: checkpoints, averages, the cursor and the zoom rectangle. */
 import type { Chart } from 'chart.js';
+import type { Goal } from '../../src/core/runs/types.ts';
 import type { Theme } from '../shared/theme.ts';
 import type { PlacedAverage, PlacedCheckpoint, PlacedMark } from './marks.ts';
+import type { Range } from './state.ts';
 
 export interface Dot {
   readonly x: number;
   readonly y: number;
   readonly color: string;
+}
+
+/** The best value of a line, and which way better is. */
+export interface Best {
+  readonly x: number;
+  readonly y: number;
+  readonly color: string;
+  readonly goal: Goal;
 }
 
 /** In pixels of the chart. */
@@ -20,11 +30,17 @@ export interface Box {
 export interface Overlay {
   theme: Theme;
   marks: readonly PlacedMark[];
+  best: readonly Best[];
+  /** Paths of selected checkpoints. */
+  selected: ReadonlySet<string>;
   /** Under the pointer or the keyboard's cursor. */
   active: PlacedMark | undefined;
   cursor: number | undefined;
   dots: readonly Dot[];
-  selection: Box | undefined;
+  /** A rectangle that will be zoomed to. */
+  box: Box | undefined;
+  /** A stretch of x whose checkpoints will be selected. */
+  range: Range | undefined;
 }
 
 const TICK = 5;
@@ -46,6 +62,11 @@ export function drawOverlay(chart: Chart, overlay: Overlay): void {
       ctx.lineTo(x, area.bottom);
     });
   }
+  if (overlay.range !== undefined) {
+    const left = pixelX(chart, overlay.range.min);
+    const right = pixelX(chart, overlay.range.max);
+    drawBox(ctx, { left, right, top: area.top, bottom: area.bottom }, theme.star, [4, 3]);
+  }
   ctx.restore();
 
   ctx.save();
@@ -59,10 +80,16 @@ export function drawOverlay(chart: Chart, overlay: Overlay): void {
     if (mark.kind !== 'checkpoint') continue;
     const source = inActive.has(mark.mark.path);
     const at = pixelOf(chart, mark);
-    if (at.x - previous < CLOSEST_TICKS && !source && mark !== active) continue;
+    const { range, selected } = overlay;
+    const chosen =
+      selected.has(mark.mark.path) || (range !== undefined && mark.x >= range.min && mark.x <= range.max);
+    if (at.x < area.left - STAR || at.x > area.right + STAR) continue;
+    if (at.x - previous < CLOSEST_TICKS && at.x >= previous && !source && !chosen && mark !== active)
+      continue;
     previous = at.x;
-    drawTick(ctx, at, mark, theme, source || mark === active);
+    drawTick(ctx, at, mark, theme, source || mark === active, chosen);
   }
+  for (const best of overlay.best) drawBest(ctx, chart, best, theme);
   for (const dot of overlay.dots) {
     ctx.beginPath();
     ctx.arc(pixelX(chart, dot.x), pixelY(chart, dot.y), 3, 0, 2 * Math.PI);
@@ -77,28 +104,42 @@ export function drawOverlay(chart: Chart, overlay: Overlay): void {
   }
   ctx.restore();
 
-  const { selection } = overlay;
-  if (selection !== undefined) {
-    ctx.save();
-    ctx.globalAlpha = 0.15;
-    ctx.fillStyle = theme.focus;
-    ctx.fillRect(
-      selection.left,
-      selection.top,
-      selection.right - selection.left,
-      selection.bottom - selection.top,
-    );
-    ctx.globalAlpha = 1;
-    stroke(ctx, theme.focus, 1, [], () =>
-      ctx.rect(
-        selection.left,
-        selection.top,
-        selection.right - selection.left,
-        selection.bottom - selection.top,
-      ),
-    );
-    ctx.restore();
-  }
+  if (overlay.box !== undefined) drawBox(ctx, overlay.box, theme.focus, []);
+}
+
+function drawBox(
+  ctx: CanvasRenderingContext2D,
+  { left, top, right, bottom }: Box,
+  color: string,
+  dash: readonly number[],
+): void {
+  ctx.save();
+  ctx.globalAlpha = 0.15;
+  ctx.fillStyle = color;
+  ctx.fillRect(left, top, right - left, bottom - top);
+  ctx.globalAlpha = 1;
+  stroke(ctx, color, 1, dash, () => ctx.rect(left, top, right - left, bottom - top));
+  ctx.restore();
+}
+
+/** A small triangle that points at the best value in the direction in which better lies. */
+function drawBest(ctx: CanvasRenderingContext2D, chart: Chart, best: Best, theme: Theme): void {
+  const x = pixelX(chart, best.x);
+  const y = pixelY(chart, best.y);
+  const { left, right, top, bottom } = chart.chartArea;
+  if (!(x >= left && x <= right && y >= top && y <= bottom)) return;
+  const away = best.goal === 'minimize' ? -1 : 1;
+  ctx.beginPath();
+  ctx.moveTo(x, y + away * 3);
+  ctx.lineTo(x - 4.5, y + away * 11);
+  ctx.lineTo(x + 4.5, y + away * 11);
+  ctx.closePath();
+  ctx.fillStyle = best.color;
+  ctx.fill();
+  ctx.setLineDash([]);
+  ctx.lineWidth = 1;
+  ctx.strokeStyle = theme.background;
+  ctx.stroke();
 }
 
 /** Where a mark is, in pixels. A checkpoint without a value stands at the foot. */
@@ -118,13 +159,15 @@ export const pixelY = (chart: Chart, y: number): number => chart.scales['y']!.ge
 function drawTick(
   ctx: CanvasRenderingContext2D,
   { x, y }: { readonly x: number; readonly y: number },
-  { mark }: PlacedCheckpoint,
+  { mark, color }: PlacedCheckpoint,
   theme: Theme,
   active: boolean,
+  chosen: boolean,
 ): void {
-  const half = active ? TICK + 2 : TICK;
+  const half = active || chosen ? TICK + 2 : TICK;
   ctx.globalAlpha = mark.complete ? 1 : 0.45;
-  stroke(ctx, theme.foreground, active ? 2.5 : 1.25, mark.complete ? [] : [2, 2], () => {
+  const own = color ?? theme.foreground;
+  stroke(ctx, chosen ? theme.star : own, active || chosen ? 2.5 : 1.25, mark.complete ? [] : [2, 2], () => {
     ctx.moveTo(x, y - half);
     ctx.lineTo(x, y + half);
   });

@@ -4,161 +4,253 @@ import { type Editor, fill, oncePerFrame } from '../shared/editor.ts';
 import { readTheme } from '../shared/theme.ts';
 import type { FromCurves, ToCurves } from '../protocol.ts';
 import type { CurvesStrings } from '../strings.ts';
-import type { EpochScale } from './epochs.ts';
-import { groupSeries } from './grouping.ts';
+
+import { assignPlaces } from './colors.ts';
 import { LineCache } from './lineCache.ts';
-import { carrier, placeAverages, placeCheckpoints, type PlacedMark } from './marks.ts';
+import type { PlacedMark } from './marks.ts';
 import { markTable } from './markTable.ts';
-import { Section, type SectionInput, type SectionLine } from './section.ts';
-import { type Axis, type CurvesState, defaultSmoothing, type Range, readState } from './state.ts';
-import { CurvesStore, type StoredRun, type StoredSeries } from './store.ts';
-import { lineStyles } from './style.ts';
-import { describeHover } from './tooltip.ts';
+import { type Prepared, prepare, type PreparedGroup } from './prepare.ts';
+import { RunList } from './runList.ts';
+import { Section, type SectionInput } from './section.ts';
+import { SelectionBar } from './selectionBar.ts';
+import { type CurvesState, defaultSmoothing, type Range, readState } from './state.ts';
+import { CurvesStore } from './store.ts';
+import { runStyle } from './style.ts';
+import { describeHover, formatOn } from './tooltip.ts';
 import { Toolbar } from './toolbar.ts';
+
+/** Milliseconds between two notes of where the user has zoomed or scrolled to. */
+const REMEMBER_MS = 150;
 
 export class CurvesPage {
   readonly #editor: Editor<FromCurves, CurvesState>;
   readonly #strings: CurvesStrings;
   readonly #store = new CurvesStore();
   readonly #toolbar: Toolbar;
+  readonly #runList: RunList;
+  readonly #selection: SelectionBar;
   readonly #content = h('div', { class: 'content' });
+  readonly #body: HTMLElement;
   readonly #charts = h('div', { class: 'charts' });
   readonly #marks = h('div', {});
   readonly #sections = new Map<string, Section>();
   readonly #cache = new LineCache();
   readonly #draw = oncePerFrame(() => this.#render());
+  readonly #visibility = new IntersectionObserver((entries) => this.#sawCharts(entries), {
+    rootMargin: '80px',
+  });
   #theme = readTheme();
   #state: CurvesState;
   #known = false;
+  /** What the charts show; undefined when it has to be made anew. A zoom does not change it. */
+  #prepared: Prepared | undefined;
+  #version = 0;
+  #highlighted: string | undefined;
+  #remembering: number | undefined;
+  #scrolled = false;
 
   constructor(root: HTMLElement, editor: Editor<FromCurves, CurvesState>, strings: CurvesStrings) {
     this.#editor = editor;
     this.#strings = strings;
     this.#state = readState(editor.state());
+    const selectRuns = (directories: readonly string[] | null): void =>
+      editor.send({ kind: 'selectRuns', directories });
     this.#toolbar = new Toolbar(strings, {
-      selectRun: (directory) => editor.send({ kind: 'selectRun', directory }),
+      toggleRunList: () => this.#choose({ runList: !this.#runListOpen }),
       setAxis: (axis) => this.#choose({ axis, xZoom: null }),
+      toggleLogX: () => this.#choose({ logX: !this.#state.logX, xZoom: null }),
       setSmoothing: (smoothing) => this.#choose({ smoothing }),
-      resetZoom: () => this.#choose({ xZoom: null, yZoom: {} }),
+      toggleEnvelope: () => this.#choose({ envelope: !this.#state.envelope }),
+      toggleSelecting: () => this.#choose({ selecting: !this.#state.selecting }),
+      resetZoom: () => this.#zoom({ xZoom: null, yZoom: {} }),
       toggleTable: () => this.#choose({ table: !this.#state.table }),
     });
-    root.append(this.#toolbar.element, this.#content);
+    this.#runList = new RunList(strings, {
+      selectRuns,
+      highlight: (directory) => {
+        if (directory === this.#highlighted) return;
+        this.#highlighted = directory;
+        if (this.#store.shown.size > 1) this.#redraw();
+      },
+    });
+    this.#selection = new SelectionBar(strings, {
+      average: () => this.#averageSelected(),
+      clear: () => this.#choose({ selection: null }),
+    });
+    this.#body = h('div', { class: 'body' }, this.#runList.element, this.#content);
+    root.append(this.#toolbar.element, this.#body, this.#selection.element);
+    document.addEventListener('scroll', () => this.#rememberSoon());
+    window.addEventListener('pagehide', () => this.#remember());
+  }
+
+  /** Whether everything that is known is drawn, and sharp. */
+  get finished(): boolean {
+    return this.#prepared !== undefined && [...this.#sections.values()].every(({ plot }) => plot.finished);
   }
 
   receive(message: ToCurves): void {
-    const before = this.#store.run?.directory;
+    const before = new Set(this.#store.shown.keys());
     if (!this.#store.apply(message)) {
       this.#editor.send({ kind: 'resync' });
       return;
     }
-    const { run, wanted } = this.#store;
-    this.#state = {
-      ...this.#state,
-      run: wanted,
-      // A zoom belongs to its run; the one that was remembered belongs to the run that comes first.
-      ...(this.#known && before !== undefined && run?.directory !== before ? { xZoom: null, yZoom: {} } : {}),
-    };
+    const { shown, wanted } = this.#store;
+    // A zoom belongs to what it was made for; the one that was remembered belongs to the runs that come first.
+    const others =
+      this.#known && before.size > 0 && ![...shown.keys()].some((directory) => before.has(directory));
+    this.#state = { ...this.#state, runs: wanted, ...(others ? { xZoom: null, yZoom: {} } : {}) };
     this.#known = true;
-    this.#editor.remember(this.#state);
-    this.#draw();
+    this.#rememberSoon();
+    this.#redraw();
   }
 
   themeChanged(): void {
     this.#theme = readTheme();
-    this.#draw();
+    this.#redraw();
   }
 
   #choose(change: Partial<CurvesState>): void {
     this.#state = { ...this.#state, ...change };
-    this.#editor.remember(this.#state);
+    this.#remember();
+    this.#redraw();
+  }
+
+  /** What costs no more than drawing. */
+  #zoom(change: Pick<Partial<CurvesState>, 'xZoom' | 'yZoom'>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#rememberSoon();
     this.#draw();
+  }
+
+  #redraw(): void {
+    this.#prepared = undefined;
+    this.#draw();
+  }
+
+  #rememberSoon(): void {
+    this.#remembering ??= window.setTimeout(() => this.#remember(), REMEMBER_MS);
+  }
+
+  #remember(): void {
+    clearTimeout(this.#remembering);
+    this.#remembering = undefined;
+    if (this.#scrolled) this.#state = { ...this.#state, scroll: document.documentElement.scrollTop };
+    this.#editor.remember(this.#state);
+  }
+
+  get #runListOpen(): boolean {
+    return this.#state.runList ?? this.#store.shown.size > 1;
+  }
+
+  get #zoomed(): boolean {
+    return this.#state.xZoom !== null || Object.keys(this.#state.yZoom).length > 0;
   }
 
   #render(): void {
     if (!this.#known) return;
-    const { run, runs, wanted } = this.#store;
-    const series = run === undefined ? [] : [...run.series.values()];
-    const { axis, scale } = this.#placing(series);
-    const smoothing =
-      this.#state.smoothing ?? defaultSmoothing(Math.max(0, ...series.map(({ length }) => length)));
-    const empty = this.#emptyState(run);
-    this.#toolbar.render({
-      runs,
-      wanted,
-      runName: run?.name,
-      axis,
-      epochKnown: scale !== undefined,
+    if (this.#prepared !== undefined) {
+      for (const group of this.#prepared.groups)
+        this.#sections.get(group.key)?.zoom(this.#zoomsOf(group.key));
+      this.#toolbar.showZoomed(this.#zoomed);
+      return;
+    }
+    const { runs, wanted, shown } = this.#store;
+    const colors = assignPlaces(
+      [...new Set([...runs.map(({ directory }) => directory), ...shown.keys()])],
+      this.#state.colors,
+    );
+    if (colors !== this.#state.colors) {
+      this.#state = { ...this.#state, colors };
+      this.#rememberSoon();
+    }
+    const { series } = this.#store;
+    const longest = series.reduce((most, { length }) => Math.max(most, length), 0);
+    const smoothing = this.#state.smoothing ?? defaultSmoothing(longest);
+    this.#version += 1;
+    const prepared = prepare([...shown.values()], {
+      cache: this.#cache,
+      theme: this.#theme,
+      state: this.#state,
       smoothing,
-      zoomed: this.#state.xZoom !== null || Object.keys(this.#state.yZoom).length > 0,
+      highlighted: this.#highlighted,
+    });
+    this.#prepared = prepared;
+    const empty = this.#emptyState();
+    this.#toolbar.render({
+      shown: [...shown.values()].map(({ name }) => name),
+      followsNewest: wanted === null,
+      runList: this.#runListOpen,
+      axis: prepared.axis,
+      known: prepared.knownAxes,
+      logX: this.#state.logX,
+      smoothing,
+      severalRuns: shown.size > 1,
+      envelope: this.#state.envelope,
+      selecting: this.#state.selecting,
+      zoomed: this.#zoomed,
       table: this.#state.table,
       charts: empty === undefined,
     });
-    if (run === undefined || empty !== undefined) {
+    this.#runList.element.hidden = !this.#runListOpen || runs.length === 0;
+    this.#body.classList.toggle('with-runs', !this.#runList.element.hidden);
+    this.#runList.render({
+      runs,
+      wanted,
+      shown: new Set(shown.keys()),
+      styleOf: (directory) =>
+        shown.size < 2 ? undefined : runStyle(colors[directory] ?? 0, 'validation', 1, this.#theme),
+    });
+    this.#renderSelection();
+    if (empty !== undefined) {
       this.#dropSections(new Set());
-      this.#content.replaceChildren(...(empty === undefined ? [] : [empty]));
+      this.#content.replaceChildren(empty);
       return;
     }
     if (this.#charts.parentElement !== this.#content) {
       this.#content.replaceChildren(this.#charts, this.#marks);
     }
-    this.#renderCharts(run, series, smoothing);
+    this.#renderCharts(prepared);
     this.#marks.replaceChildren(
       ...(this.#state.table
-        ? [
-            markTable(run, this.#strings, {
+        ? [...shown.values()].map((run) =>
+            markTable(run, this.#strings, shown.size > 1 ? run.name : undefined, {
               reveal: (path) => this.#editor.send({ kind: 'reveal', path }),
               openReport: (path) => this.#editor.send({ kind: 'openReport', path }),
             }),
-          ]
+          )
         : []),
     );
+    if (!this.#scrolled) {
+      this.#scrolled = true;
+      if (this.#state.scroll > 0) document.documentElement.scrollTop = this.#state.scroll;
+    }
   }
 
-  #renderCharts(run: StoredRun, series: readonly StoredSeries[], smoothing: number): void {
-    const strings = this.#strings;
-    const { axis, scale } = this.#placing(series);
-    const lines = this.#cache.lines(series, axis, scale, smoothing);
-    const groups = groupSeries(series);
-    const prepared = groups.map((group) => {
-      const styles = lineStyles(group.members, this.#theme);
-      const inGroup: readonly SectionLine[] = group.members.map((member, index) => ({
-        key: member.series.key,
-        tag: member.series.tag,
-        style: styles[index]!,
-        hidden: this.#state.hidden.includes(member.series.tag),
-        ...lines.get(member.series)!,
-      }));
-      const carrying = carrier(group.members)?.series;
-      const carryingLine = inGroup.find(({ key }) => key === carrying?.key);
-      const marks: PlacedMark[] = [
-        ...(carryingLine === undefined || carryingLine.hidden
-          ? []
-          : placeCheckpoints(run.checkpoints, carryingLine.tag, carryingLine.raw, axis, scale)),
-        ...placeAverages(run.averages, group, axis, scale),
-      ];
-      return { group, lines: inGroup, marks, carrier: carrying?.key };
-    });
-    const fullX = extent([...lines.values()].map(({ raw }) => raw.x));
+  #renderCharts({ groups, axis, fullX }: Prepared): void {
     this.#dropSections(new Set(groups.map(({ key }) => key)));
     let previous: Element | undefined;
-    for (const { group, lines, marks, carrier } of prepared) {
+    for (const group of groups) {
       const { key } = group;
       const input: SectionInput = {
+        ...group,
+        ...this.#zoomsOf(key),
         theme: this.#theme,
-        lines,
-        marks,
-        carrier,
         fullX,
-        xZoom: this.#state.xZoom,
-        yZoom: this.#state.yZoom[key] ?? null,
+        axis,
+        logX: this.#state.logX,
         log: this.#state.log.includes(key),
-        xTitle: strings[axis].toLowerCase(),
+        xTitle: this.#strings[axis].toLowerCase(),
+        language: document.documentElement.lang,
+        selecting: this.#state.selecting,
+        selected: new Set(this.#state.selection?.paths),
         table: this.#state.table,
+        version: this.#version,
       };
       let section = this.#sections.get(key);
       if (section === undefined) {
         section = this.#newSection(key, input);
         this.#sections.set(key, section);
+        this.#visibility.observe(section.element);
       }
       // Moving an element takes its focus: only when it is not in its place.
       const place = previous === undefined ? this.#charts.firstElementChild : previous.nextElementSibling;
@@ -168,10 +260,14 @@ export class CurvesPage {
     }
   }
 
+  #zoomsOf(key: PreparedGroup['key']): { readonly xZoom: Range | null; readonly yZoom: Range | null } {
+    return { xZoom: this.#state.xZoom, yZoom: this.#state.yZoom[key] ?? null };
+  }
+
   #newSection(key: string, input: SectionInput): Section {
     return new Section(key, this.#strings, input, {
-      zoomX: (xZoom) => this.#choose({ xZoom }),
-      zoomY: (range) => this.#choose({ yZoom: withZoom(this.#state.yZoom, key, range) }),
+      zoomX: (xZoom) => this.#zoom({ xZoom }),
+      zoomY: (range) => this.#zoom({ yZoom: withZoom(this.#state.yZoom, key, range) }),
       cursor: (x) => {
         for (const [other, section] of this.#sections) if (other !== key) section.plot.showCursor(x);
       },
@@ -181,30 +277,68 @@ export class CurvesPage {
             ? { kind: 'openReport', path: mark.mark.reportPath }
             : { kind: 'reveal', path: mark.mark.path },
         ),
-      describe: (hover, tooltip) => {
-        const { axis, scale } = this.#placing([...(this.#store.run?.series.values() ?? [])]);
-        return describeHover(hover, tooltip, {
+      select: (marks) => this.#select(key, marks),
+      averageSelected: () => this.#averageSelected(),
+      describe: (hover, tooltip) =>
+        describeHover(hover, tooltip, {
           strings: this.#strings,
-          axis,
-          otherAxis: (x) => (axis === 'epoch' ? scale?.stepOf(x) : scale?.epochOf(x)),
-        });
-      },
+          axis: this.#prepared?.axis ?? 'step',
+          language: document.documentElement.lang,
+          otherPlaces: (x) => this.#otherPlaces(x),
+        }),
       toggleLine: (tag) => this.#choose({ hidden: toggled(this.#state.hidden, tag) }),
       toggleLog: () => this.#choose({ log: toggled(this.#state.log, key) }),
     });
   }
 
-  /** Without an epoch for every step the axis can only be the step's. */
-  #placing(series: readonly StoredSeries[]): { readonly axis: Axis; readonly scale: EpochScale | undefined } {
-    const scale = this.#cache.scale(series);
-    return { axis: scale === undefined ? 'step' : this.#state.axis, scale };
+  /** An epoch's step and a step's epoch. With several runs each has its own. */
+  #otherPlaces(x: number): readonly string[] {
+    const { axis, scale } = this.#prepared ?? {};
+    if (scale === undefined || (axis !== 'epoch' && axis !== 'step')) return [];
+    const other = axis === 'epoch' ? 'step' : 'epoch';
+    const place = axis === 'epoch' ? Math.round(scale.stepOf(x)) : scale.epochOf(x);
+    if (!Number.isFinite(place)) return [];
+    return [`${this.#strings[other].toLowerCase()} ${formatOn(other, place, '')}`];
   }
 
-  #emptyState(run: StoredRun | undefined): HTMLElement | undefined {
+  #select(key: string, marks: readonly PlacedMark[]): void {
+    const [first] = marks;
+    const announce = (text: string): void => this.#sections.get(key)?.plot.announce(text);
+    if (first === undefined) {
+      announce(this.#strings.noneSelected);
+      this.#choose({ selection: null });
+      return;
+    }
+    const paths = marks.map(({ mark }) => mark.path);
+    this.#choose({ selection: { directory: first.run, paths } });
+    announce(this.#renderSelection());
+  }
+
+  /** Gives what it says. */
+  #renderSelection(): string {
+    const { selection } = this.#state;
+    const run = selection === null ? undefined : this.#store.shown.get(selection.directory);
+    const names = run?.checkpoints.flatMap(({ path, name }) =>
+      selection?.paths.includes(path) === true ? [name] : [],
+    );
+    if (run === undefined || names === undefined || names.length === 0) {
+      return this.#selection.render(undefined);
+    }
+    return this.#selection.render({ names, run: this.#store.shown.size > 1 ? run.name : undefined });
+  }
+
+  #averageSelected(): void {
+    const { selection } = this.#state;
+    if (selection !== null) this.#editor.send({ kind: 'averageRange', ...selection });
+  }
+
+  #emptyState(): HTMLElement | undefined {
     const strings = this.#strings;
-    const { scanning, wanted } = this.#store;
-    if (run === undefined) {
+    const { scanning, wanted, shown, runs } = this.#store;
+    if (shown.size === 0) {
       if (scanning) return emptyState(strings.scanning);
+      if (wanted?.length === 0 && runs.length > 0)
+        return emptyState(strings.noRunShown, strings.noRunShownHint);
       if (wanted !== null) return emptyState(strings.runGone, strings.runGoneHint);
       const watch = h('button', { type: 'button', class: 'primary' }, strings.watchFolder);
       return emptyState(
@@ -213,30 +347,27 @@ export class CurvesPage {
         onClick(watch, () => this.#editor.send({ kind: 'watchFolder' })),
       );
     }
-    if (run.series.size > 0) return undefined;
-    return emptyState(strings.noSeries, fill(strings.noSeriesHint, run.checkpoints.length));
+    if (this.#store.series.length > 0 || this.#store.more) return undefined;
+    const checkpoints = [...shown.values()].reduce((sum, run) => sum + run.checkpoints.length, 0);
+    return emptyState(strings.noSeries, fill(strings.noSeriesHint, checkpoints));
+  }
+
+  #sawCharts(entries: readonly IntersectionObserverEntry[]): void {
+    for (const { target, isIntersecting } of entries) {
+      for (const section of this.#sections.values()) {
+        if (section.element === target) section.plot.seen = isIntersecting;
+      }
+    }
   }
 
   #dropSections(keep: ReadonlySet<string>): void {
     for (const [key, section] of this.#sections) {
       if (keep.has(key)) continue;
+      this.#visibility.unobserve(section.element);
       section.dispose();
       this.#sections.delete(key);
     }
   }
-}
-
-/** Never empty: a single point gets room around it. */
-function extent(columns: readonly Float64Array[]): Range {
-  let min = Infinity;
-  let max = -Infinity;
-  for (const x of columns) {
-    if (x.length === 0) continue;
-    min = Math.min(min, x[0]!);
-    max = Math.max(max, x.at(-1)!);
-  }
-  if (min > max) return { min: 0, max: 1 };
-  return min === max ? { min: min - 0.5, max: max + 0.5 } : { min, max };
 }
 
 const toggled = (list: readonly string[], entry: string): readonly string[] =>

@@ -1,24 +1,34 @@
 /** One chart: a canvas with lines and marks, zoom, and a cursor for pointer and keyboard. Data stays outside Chart.js. */
-import type { Chart as ChartType, ChartDataset, Point as ChartPoint } from 'chart.js';
-import { axisStyle, Chart, drawOver, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
+import type { Chart as ChartType, Point as ChartPoint } from 'chart.js';
+import { axisStyle, Chart, drawOver, drawUnder, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
 import { h } from '../shared/dom.ts';
 import { oncePerFrame } from '../shared/editor.ts';
-import { withAlpha } from '../shared/color.ts';
+import { rgbOf } from '../shared/rgb.ts';
 import type { Theme } from '../shared/theme.ts';
-import { decimate, isLone, type Line } from './decimate.ts';
-import type { DrawnLine } from './lines.ts';
+import type { Axis } from './axes.ts';
+import { inView, placeAt } from './decimate.ts';
+import { Gestures } from './gestures.ts';
+import { type LayerLine, LineLayer } from './layer.ts';
+import { type DrawnLine, type IndexedLine, Pyramids } from './lines.ts';
 import type { PlacedMark } from './marks.ts';
-import { type Box, drawOverlay, type Overlay, pixelOf, pixelX } from './overlay.ts';
+import { type Best, type Box, drawOverlay, type Overlay, pixelOf, pixelX } from './overlay.ts';
 import { lowerBound, nearestIndex } from './search.ts';
+import type { Frame } from './spans.ts';
 import type { Range } from './state.ts';
 import type { LineStyle } from './style.ts';
+import { formatElapsed, formatTime, midnightBefore, tickDistance, ticksBetween } from './ticks.ts';
 
 export interface PlotLine {
+  readonly key: string;
+  /** Directory of its run. */
+  readonly run: string;
   readonly tag: string;
+  /** As the tooltip calls it: with several runs the run comes first. */
+  readonly label: string;
   readonly style: LineStyle;
   readonly raw: DrawnLine;
   /** Undefined where nothing is smoothed. */
-  readonly smoothed: Float64Array | undefined;
+  readonly smoothed: IndexedLine | undefined;
 }
 
 export interface PlotInput {
@@ -28,17 +38,32 @@ export interface PlotInput {
   /** Index in `lines` of the one that the keyboard walks along. */
   readonly walked: number;
   readonly marks: readonly PlacedMark[];
+  readonly best: readonly Best[];
   /** Everything there is on the x axis, the same in all charts. */
   readonly fullX: Range;
   readonly xZoom: Range | null;
   readonly yZoom: Range | null;
+  readonly axis: Axis;
+  readonly logX: boolean;
   readonly log: boolean;
   readonly xTitle: string;
+  /** BCP 47, for times of day. */
+  readonly language: string;
+  readonly selecting: boolean;
+  /** Paths of selected checkpoints. */
+  readonly selected: ReadonlySet<string>;
+  /** Values as logged are drawn behind their averages. */
+  readonly behind: boolean;
+  /** A band per tag in place of a line per run. */
+  readonly envelope: boolean;
+  /** Changes when what is drawn as lines changes. */
+  readonly version: number;
 }
 
 /** What the cursor points at: values of every line at its point nearest to x, or a mark. */
 export interface Hover {
   readonly x: number;
+  /** The line nearest to the pointer first. */
   readonly values: readonly { readonly line: PlotLine; readonly index: number }[];
   readonly mark: PlacedMark | undefined;
 }
@@ -49,15 +74,17 @@ export interface PlotEvents {
   /** The cursor is at x (undefined: nowhere), for the other charts to show as well. */
   cursor(x: number | undefined): void;
   activate(mark: PlacedMark): void;
+  /** Checkpoints between two places, of the run whose mark is nearest to where the selection ends. */
+  select(marks: readonly PlacedMark[]): void;
+  averageSelected(): void;
   /** Fills the tooltip. Gives its text for screen readers. */
   describe(hover: Hover, tooltip: HTMLElement): string;
 }
 
 /** Pixels within which a mark answers to the pointer. */
 const REACH = 9;
-/** Pixels below which a drag is a click, and a rectangle is meant along one axis only. */
-const SLOP = 5;
-const THIN = 14;
+/** The view is never less than this share of everything. */
+const LEAST_VIEW = 1e-9;
 
 export class Plot {
   readonly element: HTMLElement;
@@ -67,20 +94,27 @@ export class Plot {
   readonly #events: PlotEvents;
   readonly #overlay: Overlay;
   readonly #redraw = oncePerFrame(() => this.#chart?.draw());
+  readonly #layer = new LineLayer(() => this.#redraw());
   #chart: ChartType<'line', ChartPoint[]> | undefined;
   #input: PlotInput | undefined;
-  #columns = 0;
-  #drag: { readonly x: number; readonly y: number; readonly pan: Range | undefined } | undefined;
+  #layerLines:
+    { readonly version: number; readonly theme: Theme; readonly lines: readonly LayerLine[] } | undefined;
+  /** Charts that cannot be seen are not drawn. */
+  #seen = true;
+  #stale = false;
 
   constructor(theme: Theme, label: string, help: string, events: PlotEvents) {
     this.#events = events;
     this.#overlay = {
       theme,
       marks: [],
+      best: [],
+      selected: new Set(),
       active: undefined,
       cursor: undefined,
       dots: [],
-      selection: undefined,
+      box: undefined,
+      range: undefined,
     };
     this.element = h(
       'div',
@@ -102,18 +136,53 @@ export class Plot {
     this.#input = input;
     this.#overlay.theme = input.theme;
     this.#overlay.marks = input.marks;
+    this.#overlay.best = input.best;
+    this.#overlay.selected = input.selected;
     // The marks are new objects after every change; the one in hand stays in hand.
     const { active } = this.#overlay;
     this.#overlay.active = active && input.marks.find(({ mark }) => mark.path === active.mark.path);
+    this.element.classList.toggle('selecting', input.selecting);
     this.#chart ??= this.#create();
+    if (this.#seen) this.#update();
+    else this.#stale = true;
+  }
+
+  /** Another view of the same. */
+  zoom({ xZoom, yZoom }: Pick<PlotInput, 'xZoom' | 'yZoom'>): void {
+    const input = this.#input;
+    if (input === undefined || (sameRange(input.xZoom, xZoom) && sameRange(input.yZoom, yZoom))) return;
+    this.#input = { ...input, xZoom, yZoom };
+    if (this.#seen) this.#update();
+    else this.#stale = true;
+  }
+
+  /** Whether the chart can be seen; one that comes into view catches up. */
+  set seen(seen: boolean) {
+    this.#seen = seen;
+    if (!seen || !this.#stale) return;
     this.#update();
+  }
+
+  /** Whether the lines are drawn as they are, not as a moved picture. */
+  get finished(): boolean {
+    return this.#layer.finished && !(this.#seen && this.#stale);
+  }
+
+  /** For a picture of the chart. */
+  get canvas(): HTMLCanvasElement {
+    return this.#canvas;
   }
 
   /** The cursor of another chart, or none. */
   showCursor(x: number | undefined): void {
     if (this.#overlay.cursor === x) return;
     this.#overlay.cursor = x;
-    this.#redraw();
+    if (this.#seen) this.#redraw();
+  }
+
+  /** Tells screen readers. */
+  announce(text: string): void {
+    this.#live.textContent = text;
   }
 
   dispose(): void {
@@ -128,74 +197,67 @@ export class Plot {
   #create(): ChartType<'line', ChartPoint[]> {
     return new Chart<'line', ChartPoint[]>(this.#canvas, {
       type: 'line',
-      data: { datasets: [] },
+      data: { datasets: [{ data: [], showLine: false, pointRadius: 0 }] },
       options: {
         parsing: false,
         normalized: true,
-        spanGaps: false,
         layout: { padding: { top: 8, right: 10 } },
-        onResize: () => requestAnimationFrame(() => this.#resized()),
       },
-      plugins: [drawOver((chart) => drawOverlay(chart, this.#overlay))],
+      plugins: [
+        drawUnder((chart) => this.#drawLines(chart)),
+        drawOver((chart) => drawOverlay(chart, this.#overlay)),
+      ],
     });
   }
 
-  /** Another width has other pixel columns. */
-  #resized(): void {
-    if (this.#chart !== undefined && this.#input !== undefined && this.#columnsNow() !== this.#columns) {
-      this.#update();
-    }
-  }
-
-  #columnsNow(): number {
-    const width = this.#chart?.chartArea.width ?? 0;
-    return Math.max(64, Math.round((width > 0 ? width : this.element.clientWidth) * devicePixelRatio));
-  }
-
   #update(): void {
+    this.#stale = false;
     const chart = this.#chart!;
-    const { theme, lines, log, yZoom, xTitle, marks } = this.#input!;
+    const { theme, log, logX, axis, yZoom, xTitle, marks, language } = this.#input!;
     const { min, max } = this.#view;
-    this.#columns = this.#columnsNow();
-    const smoothing = lines.some(({ smoothed }) => smoothed !== undefined);
-    const datasetOf = (line: Line, style: LineStyle, faded: boolean): ChartDataset<'line', ChartPoint[]> => {
-      const points = decimate(line, min, max, this.#columns, log);
-      const color = faded ? withAlpha(style.color, theme.highContrast ? 0.5 : 0.28) : style.color;
-      return {
-        data: points,
-        borderColor: color,
-        borderWidth: faded ? 1 : style.width,
-        borderDash: faded ? [] : [...style.dash],
-        borderJoinStyle: 'bevel',
-        pointRadius: points.some((_, index) => isLone(points, index))
-          ? points.map((_, index) => (isLone(points, index) ? 2.5 : 0))
-          : 0,
-        pointBackgroundColor: color,
-        pointBorderWidth: 0,
-        clip: 2,
-      };
-    };
-    // Chart.js draws the last dataset first: smoothed lines lie over raw ones, validation over training.
-    const upwards = [...lines].reverse();
-    chart.data.datasets = [
-      ...upwards.map(({ raw, smoothed, style }) =>
-        datasetOf(smoothed === undefined ? raw : { x: raw.x, y: smoothed }, style, false),
-      ),
-      ...(smoothing ? upwards.map(({ raw, style }) => datasetOf(raw, style, true)) : []),
-    ];
-
     const style = axisStyle(theme, xTitle);
-    const inView = marks.filter(({ x, y }) => x >= min && x <= max && y !== undefined && (!log || y > 0));
-    const heights = inView.map(({ y }) => y!);
     const zoomed = yZoom !== null && (!log || yZoom.min > 0) ? yZoom : undefined;
+    const range = zoomed ?? this.#extent();
+    // Two points that are not drawn give Chart.js the values it finds an axis for.
+    chart.data.datasets[0]!.data = [
+      { x: min, y: range.min },
+      { x: max, y: range.max },
+    ];
+    const heights = marks.flatMap(({ x, y }) =>
+      x >= min && x <= max && y !== undefined && (!log || y > 0) ? [y] : [],
+    );
+    const isTime = axis === 'relative' || axis === 'wall';
+    const unit = axis === 'relative' ? 1000 : 1;
+    const distance = tickDistance((max - min) * unit, Math.max(2, this.element.clientWidth / 90));
+    const timeTick = (value: number | string): string =>
+      axis === 'relative'
+        ? formatElapsed(Number(value), distance)
+        : formatTime(Number(value), distance, language);
     chart.options.scales = {
       x: {
         ...style,
-        type: 'linear',
+        type: logX ? 'logarithmic' : 'linear',
         min,
         max,
         grid: { ...style.grid, display: false },
-        ticks: { ...style.ticks, callback: linearTick, includeBounds: false, maxTicksLimit: 9 },
+        ...(isTime && !logX
+          ? {
+              afterBuildTicks: (scale) => {
+                const origin = axis === 'wall' ? midnightBefore(min) : 0;
+                scale.ticks = ticksBetween(min * unit, max * unit, distance, origin).map((tick) => ({
+                  value: tick / unit,
+                }));
+              },
+            }
+          : logX
+            ? { afterBuildTicks: keepLogTicks }
+            : {}),
+        ticks: {
+          ...style.ticks,
+          callback: isTime ? timeTick : logX ? logTick : linearTick,
+          includeBounds: false,
+          maxTicksLimit: logX ? 40 : isTime ? 30 : 9,
+        },
       },
       y: {
         ...axisStyle(theme),
@@ -203,7 +265,7 @@ export class Plot {
         ...(zoomed === undefined
           ? heights.length === 0
             ? {}
-            : { suggestedMin: Math.min(...heights), suggestedMax: Math.max(...heights) }
+            : { suggestedMin: least(heights), suggestedMax: -least(heights.map((y) => -y)) }
           : { min: zoomed.min, max: zoomed.max }),
         ...(log ? { afterBuildTicks: keepLogTicks } : {}),
         ticks: {
@@ -215,47 +277,120 @@ export class Plot {
       },
     };
     chart.update('none');
-    // The first layout only now tells how wide the plot is.
-    if (this.#columnsNow() !== this.#columns && this.#columns !== 0) {
-      const wider = this.#columnsNow() > 1.1 * this.#columns;
-      if (wider) this.#update();
+  }
+
+  /** Lowest and highest value of all lines in view, without looking at every point. */
+  #extent(): Range {
+    const { lines, log, logX, behind } = this.#input!;
+    const view = { ...this.#view, log: logX };
+    let min = Infinity;
+    let max = -Infinity;
+    for (const { raw, smoothed } of lines) {
+      for (const line of smoothed === undefined ? [raw] : behind ? [raw, smoothed] : [smoothed]) {
+        const { from, to } = inView(line, view);
+        const pyramid = line.pyramid(log);
+        pyramid.query(from, to);
+        min = Math.min(min, pyramid.low);
+        max = Math.max(max, pyramid.high);
+      }
     }
+    if (min > max) return log ? { min: 0.1, max: 1 } : { min: 0, max: 1 };
+    return { min, max };
+  }
+
+  #drawLines(chart: Chart): void {
+    const input = this.#input;
+    if (input === undefined) return;
+    const { chartArea: area, ctx, currentDevicePixelRatio: ratio } = chart;
+    const width = Math.round(area.width * ratio);
+    const height = Math.round(area.height * ratio);
+    if (width < 1 || height < 1) return;
+    const { x, y } = chart.scales;
+    const frame: Frame = {
+      min: x!.min,
+      max: x!.max,
+      log: input.logX,
+      width,
+      height,
+      bottom: y!.min,
+      top: y!.max,
+      yLog: input.log,
+    };
+    this.#layer.draw(ctx, area, frame, {
+      lines: this.#layered(input),
+      faintness: input.theme.highContrast ? 0.5 : 0.28,
+      version: input.version,
+    });
+  }
+
+  #layered({ version, theme, lines, behind }: PlotInput): readonly LayerLine[] {
+    if (this.#layerLines?.version === version && this.#layerLines.theme === theme)
+      return this.#layerLines.lines;
+    // What is drawn last lies above: validation over training.
+    const upwards = [...lines].reverse();
+    const layered = upwards.flatMap(({ raw, smoothed, style }): LayerLine[] => {
+      const { color, width, dash } = style;
+      const rgb = rgbOf(color);
+      const faint = { color, rgb, width: 1, dash: [], faint: true };
+      return [
+        ...(behind ? raw.earlier.map((line) => ({ line: indexed(line), ...faint })) : []),
+        ...(behind && smoothed !== undefined ? [{ line: raw, ...faint }] : []),
+        { line: smoothed ?? raw, color, rgb, width, dash, faint: false },
+      ];
+    });
+    this.#layerLines = { version, theme, lines: layered };
+    return layered;
   }
 
   #hoverAt(x: number, pixel: { readonly x: number; readonly y: number } | undefined): Hover {
     const { lines, marks } = this.#input!;
     const chart = this.#chart!;
-    let at = x;
-    let distance = Infinity;
-    for (const { raw } of lines) {
-      const index = nearestIndex(raw.x, x);
-      if (index !== undefined && Math.abs(raw.x[index]! - x) < distance) {
-        at = raw.x[index]!;
-        distance = Math.abs(at - x);
-      }
-    }
+    const near = lines.flatMap((line) => {
+      const { raw } = line;
+      const index = nearestIndex(raw.x, raw.map === undefined ? x : raw.map.toColumn(x));
+      return index === undefined ? [] : [{ line, index, x: placeAt(raw, index) }];
+    });
+    const closest = near.reduce<(typeof near)[number] | undefined>(
+      (best, one) => (best === undefined || Math.abs(one.x - x) < Math.abs(best.x - x) ? one : best),
+      undefined,
+    );
+    const at = closest?.x ?? x;
+    const several = new Set(lines.map(({ run }) => run)).size > 1;
+    const reach = Math.abs(this.#xAt(pixelX(chart, at) + REACH) - at);
     const values = lines.flatMap((line) => {
-      const index = nearestIndex(line.raw.x, at);
-      return index === undefined ? [] : [{ line, index }];
+      const { raw } = line;
+      const index = nearestIndex(raw.x, raw.map === undefined ? at : raw.map.toColumn(at));
+      if (index === undefined) return [];
+      // A run that was over, or had not begun, has nothing to say here.
+      if (several && isOutside(raw, at, reach)) return [];
+      return [{ line, index }];
     });
     let mark: PlacedMark | undefined;
-    let closest = REACH;
+    let distance = REACH;
     for (const candidate of marks) {
       const place = pixelOf(chart, candidate);
       const away =
         pixel === undefined
           ? Math.abs(place.x - pixelX(chart, x))
           : Math.hypot(place.x - pixel.x, place.y - pixel.y);
-      if (away < closest) {
-        closest = away;
+      if (away < distance) {
+        distance = away;
         mark = candidate;
       }
+    }
+    if (pixel !== undefined && several) {
+      const y = chart.scales['y']!;
+      const away = ({ line, index }: (typeof values)[number]): number => {
+        const value = (line.smoothed ?? line.raw).y[index]!;
+        const pixels = Math.abs(y.getPixelForValue(value) - pixel.y);
+        return Number.isNaN(pixels) ? Infinity : pixels;
+      };
+      values.sort((a, b) => away(a) - away(b));
     }
     return { x: at, values, mark };
   }
 
   #point(hover: Hover): string {
-    const { lines } = this.#input!;
     const chart = this.#chart!;
     this.#overlay.active = hover.mark;
     this.#overlay.cursor = hover.mark?.x ?? hover.x;
@@ -263,10 +398,8 @@ export class Plot {
       hover.mark !== undefined
         ? []
         : hover.values.flatMap(({ line, index }) => {
-            const y = (line.smoothed ?? line.raw.y)[index]!;
-            return lines.includes(line) && Number.isFinite(y)
-              ? [{ x: line.raw.x[index]!, y, color: line.style.color }]
-              : [];
+            const y = (line.smoothed ?? line.raw).y[index]!;
+            return Number.isFinite(y) ? [{ x: placeAt(line.raw, index), y, color: line.style.color }] : [];
           });
     this.#events.cursor(this.#overlay.cursor);
     const text = this.#events.describe(hover, this.#tooltip);
@@ -301,206 +434,111 @@ export class Plot {
     this.#redraw();
   }
 
-  #listen(): void {
-    const { element } = this;
-    const canvas = this.#canvas;
-    canvas.addEventListener('pointermove', (event) => this.#moved(event));
-    canvas.addEventListener('pointerleave', () => {
-      if (this.#drag === undefined) this.#leave();
-    });
-    canvas.addEventListener('pointerdown', (event) => {
-      if (event.button !== 0 || this.#input === undefined) return;
-      canvas.setPointerCapture(event.pointerId);
-      this.#drag = { x: event.offsetX, y: event.offsetY, pan: event.shiftKey ? this.#view : undefined };
-    });
-    canvas.addEventListener('pointerup', (event) => this.#released(event));
-    canvas.addEventListener('pointercancel', () => {
-      this.#drag = undefined;
-      this.#overlay.selection = undefined;
-      this.#leave();
-    });
-    canvas.addEventListener('dblclick', () => this.#reset());
-    canvas.addEventListener(
-      'wheel',
-      (event) => {
-        // Without Ctrl or Cmd (a pinch comes with it) the page scrolls.
-        if (!(event.ctrlKey || event.metaKey) || this.#chart === undefined) return;
-        event.preventDefault();
-        this.#zoomBy(Math.exp(event.deltaY / 300), this.#valueX(event.offsetX));
-      },
-      { passive: false },
-    );
-    element.addEventListener('keydown', (event) => {
-      if (event.target === element && this.#chart !== undefined && this.#key(event)) event.preventDefault();
-    });
-    element.addEventListener('blur', () => this.#leave());
-  }
-
-  #valueX(pixel: number): number {
+  #xAt(pixel: number): number {
     return this.#chart!.scales['x']!.getValueForPixel(pixel)!;
   }
 
-  #valueY(pixel: number): number {
-    return this.#chart!.scales['y']!.getValueForPixel(pixel)!;
+  #listen(): void {
+    new Gestures({
+      element: this.element,
+      canvas: this.#canvas,
+      area: () =>
+        this.#input === undefined || this.#chart === undefined ? undefined : this.#chart.chartArea,
+      xAt: (pixel) => this.#xAt(pixel),
+      yAt: (pixel) => this.#chart!.scales['y']!.getValueForPixel(pixel)!,
+      pixelAt: (x) => pixelX(this.#chart!, x),
+      selecting: () => this.#input!.selecting,
+      cursor: () => this.#overlay.cursor,
+      stops: () => this.#stops(),
+      point: (pixel) => this.#point(this.#hoverAt(this.#xAt(pixel.x), pixel)),
+      pointAt: (x) => this.announce(this.#point(this.#hoverAt(x, undefined))),
+      leave: () => this.#leave(),
+      activateAt: (pixel) => {
+        const { mark } = this.#hoverAt(this.#xAt(pixel.x), pixel);
+        if (mark !== undefined) this.#events.activate(mark);
+      },
+      activateCursor: () => {
+        const { mark } = this.#hoverAt(this.#overlay.cursor!, undefined);
+        if (mark !== undefined) this.#events.activate(mark);
+      },
+      showBox: (box) => this.#showDrag(box, undefined),
+      showRange: (range) => this.#showDrag(undefined, range),
+      select: (range) => this.#events.select(this.#checkpointsIn(range)),
+      averageSelected: () => this.#events.averageSelected(),
+      zoomX: (from, to) => this.#zoomTo(this.#xAt(from), this.#xAt(to)),
+      zoomY: (range) => this.#events.zoomY(range),
+      reset: () => {
+        this.#events.zoomX(null);
+        this.#events.zoomY(null);
+      },
+    });
   }
 
-  #moved(event: PointerEvent): void {
-    if (this.#chart === undefined) return;
-    const drag = this.#drag;
-    if (drag === undefined) {
-      this.#point(this.#hoverAt(this.#valueX(event.offsetX), { x: event.offsetX, y: event.offsetY }));
-    } else if (drag.pan !== undefined) {
-      const { left, right } = this.#chart.chartArea;
-      const moved = ((event.offsetX - drag.x) * (drag.pan.max - drag.pan.min)) / (right - left);
-      this.#zoomTo({ min: drag.pan.min - moved, max: drag.pan.max - moved });
-    } else {
-      this.#overlay.selection = this.#boxTo(drag, event);
-      this.#tooltip.hidden = true;
-      this.#redraw();
-    }
-  }
-
-  /** The rectangle of a drag; one that is thin in a direction spans the whole chart in it. */
-  #boxTo(
-    { x, y }: { readonly x: number; readonly y: number },
-    { offsetX, offsetY }: PointerEvent,
-  ): Box | undefined {
-    const area = this.#chart!.chartArea;
-    const clampX = (value: number): number => Math.min(Math.max(value, area.left), area.right);
-    const clampY = (value: number): number => Math.min(Math.max(value, area.top), area.bottom);
-    const wide = Math.abs(offsetX - x);
-    const high = Math.abs(offsetY - y);
-    if (Math.max(wide, high) < SLOP) return undefined;
-    const wholeX = wide < THIN && high > wide;
-    const wholeY = high < THIN && wide >= high;
-    return {
-      left: wholeX ? area.left : clampX(Math.min(x, offsetX)),
-      right: wholeX ? area.right : clampX(Math.max(x, offsetX)),
-      top: wholeY ? area.top : clampY(Math.min(y, offsetY)),
-      bottom: wholeY ? area.bottom : clampY(Math.max(y, offsetY)),
-    };
-  }
-
-  #released(event: PointerEvent): void {
-    const drag = this.#drag;
-    this.#drag = undefined;
-    this.#overlay.selection = undefined;
-    if (drag === undefined || this.#chart === undefined) return;
+  #showDrag(box: Box | undefined, range: Range | undefined): void {
+    this.#overlay.box = box;
+    this.#overlay.range = range;
+    if (box !== undefined || range !== undefined) this.#tooltip.hidden = box !== undefined;
     this.#redraw();
-    if (drag.pan !== undefined) return;
-    const box = this.#boxTo(drag, event);
-    if (box === undefined) {
-      const { mark } = this.#hoverAt(this.#valueX(event.offsetX), { x: event.offsetX, y: event.offsetY });
-      if (mark !== undefined) this.#events.activate(mark);
-      return;
-    }
-    const { left, right, top, bottom } = this.#chart.chartArea;
-    const y = { min: this.#valueY(box.bottom), max: this.#valueY(box.top) };
-    if (box.top > top || box.bottom < bottom) this.#events.zoomY(y);
-    if (box.left > left || box.right < right) {
-      this.#zoomTo({ min: this.#valueX(box.left), max: this.#valueX(box.right) });
-    }
   }
 
-  #reset(): void {
-    this.#events.zoomX(null);
-    this.#events.zoomY(null);
-  }
-
-  #zoomBy(factor: number, about: number): void {
-    const { min, max } = this.#view;
-    this.#zoomTo({ min: about - (about - min) * factor, max: about + (max - about) * factor });
+  /** Of one run: the one that has most of them there. */
+  #checkpointsIn({ min, max }: Range): readonly PlacedMark[] {
+    const byRun = new Map<string, PlacedMark[]>();
+    // A pixel more: who drags to a mark means it.
+    const reach = Math.abs(this.#xAt(2) - this.#xAt(0));
+    for (const mark of this.#input!.marks) {
+      if (mark.kind !== 'checkpoint' || mark.x < min - reach || mark.x > max + reach) continue;
+      const marks = byRun.get(mark.run);
+      if (marks === undefined) byRun.set(mark.run, [mark]);
+      else marks.push(mark);
+    }
+    return [...byRun.values()].reduce((most, marks) => (marks.length > most.length ? marks : most), []);
   }
 
   /** Keeps the range inside what there is; all of it is no zoom. */
-  #zoomTo({ min, max }: Range): void {
-    const full = this.#input!.fullX;
-    const width = Math.min(max - min, full.max - full.min);
-    if (!(width > (full.max - full.min) * 1e-6)) return;
-    const start = Math.min(Math.max(min, full.min), full.max - width);
-    const whole = width >= (full.max - full.min) * 0.999;
-    this.#events.zoomX(whole ? null : { min: start, max: start + width });
-  }
-
-  /** True when the key meant something here. */
-  #key(event: KeyboardEvent): boolean {
-    const { min, max } = this.#view;
-    const cursor = this.#overlay.cursor;
-    const middle = cursor ?? (min + max) / 2;
-    switch (event.key) {
-      case 'ArrowLeft':
-      case 'ArrowRight': {
-        const direction = event.key === 'ArrowLeft' ? -1 : 1;
-        if (event.shiftKey) {
-          const by = ((max - min) / 5) * direction;
-          this.#zoomTo({ min: min + by, max: max + by });
-        } else {
-          this.#walk(direction);
-        }
-        return true;
-      }
-      case 'Home':
-        this.#pointAt(this.#stops()[0]);
-        return true;
-      case 'End':
-        this.#pointAt(this.#stops().at(-1));
-        return true;
-      case '+':
-      case '=':
-        this.#zoomBy(0.5, middle);
-        return true;
-      case '-':
-        this.#zoomBy(2, middle);
-        return true;
-      case '0':
-        this.#reset();
-        return true;
-      case 'Escape':
-        if (cursor === undefined) return false;
-        this.#leave();
-        return true;
-      case 'Enter':
-        if (cursor !== undefined) {
-          const { mark } = this.#hoverAt(cursor, undefined);
-          if (mark !== undefined) this.#events.activate(mark);
-        }
-        return true;
-      default:
-        return false;
-    }
+  #zoomTo(min: number, max: number): void {
+    const { fullX, logX } = this.#input!;
+    const from = logX ? Math.log(fullX.min) : fullX.min;
+    const everything = (logX ? Math.log(fullX.max) : fullX.max) - from;
+    const low = logX ? Math.log(Math.max(min, Number.MIN_VALUE)) : min;
+    const width = Math.min((logX ? Math.log(max) : max) - low, everything);
+    if (!(width > everything * LEAST_VIEW)) return;
+    const start = Math.min(Math.max(low, from), from + everything - width);
+    const back = logX ? Math.exp : (place: number): number => place;
+    const whole = width >= everything * 0.999;
+    this.#events.zoomX(whole ? null : { min: back(start), max: back(start + width) });
   }
 
   /** Where the keyboard's cursor stops: points of one line in view, no closer than a few pixels. */
   #stops(): readonly number[] {
     const { lines, walked } = this.#input!;
-    const line = lines[walked] ?? lines[0];
+    const line = (lines[walked] ?? lines[0])?.raw;
     if (line === undefined) return [];
     const { min, max } = this.#view;
-    const from = lowerBound(line.raw.x, min);
-    const to = lowerBound(line.raw.x, max + (max - min) * 1e-9);
+    const column = (place: number): number => (line.map === undefined ? place : line.map.toColumn(place));
+    const slack = (max - min) * 1e-9;
+    const from = lowerBound(line.x, column(min - slack));
+    const to = lowerBound(line.x, column(max + slack));
     const stride = Math.max(1, Math.ceil((to - from) / Math.max(16, this.element.clientWidth / 4)));
     const stops: number[] = [];
-    for (let index = from; index < to; index += stride) stops.push(line.raw.x[index]!);
+    for (let index = from; index < to; index += stride) stops.push(placeAt(line, index));
     return stops;
   }
-
-  #walk(direction: -1 | 1): void {
-    const stops = this.#stops();
-    const cursor = this.#overlay.cursor;
-    if (cursor === undefined) {
-      this.#pointAt(direction === 1 ? stops[0] : stops.at(-1));
-      return;
-    }
-    const tolerance = (this.#view.max - this.#view.min) * 1e-9;
-    this.#pointAt(
-      direction === 1
-        ? stops.find((stop) => stop > cursor + tolerance)
-        : stops.findLast((stop) => stop < cursor - tolerance),
-    );
-  }
-
-  #pointAt(x: number | undefined): void {
-    if (x === undefined) return;
-    this.#live.textContent = this.#point(this.#hoverAt(x, undefined));
-  }
 }
+
+/** For abandoned stretches, which are short. */
+function indexed(line: DrawnLine['earlier'][number]): IndexedLine {
+  const pyramids = new Pyramids();
+  pyramids.follow(line.y, 0);
+  return { ...line, pyramid: (positive) => pyramids.get(positive) };
+}
+
+function isOutside(line: DrawnLine, at: number, reach: number): boolean {
+  const { length } = line.x;
+  return length === 0 || at < placeAt(line, 0) - reach || at > placeAt(line, length - 1) + reach;
+}
+
+const sameRange = (a: Range | null, b: Range | null): boolean =>
+  a === b || (a !== null && b !== null && a.min === b.min && a.max === b.max);
+
+const least = (numbers: readonly number[]): number => numbers.reduce((a, b) => Math.min(a, b), Infinity);

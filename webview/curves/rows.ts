@@ -1,3 +1,4 @@
+import { placeAt } from './decimate.ts';
 import type { DrawnLine } from './lines.ts';
 import { lowerBound } from './search.ts';
 
@@ -25,13 +26,15 @@ export function tableRows(lines: readonly DrawnLine[]): TableRows {
   const count = Math.min(total, MAX_ROWS);
   const rows = Array.from({ length: count }, (_, row) => {
     const index = count === 1 ? total - 1 : Math.round((row * (total - 1)) / (count - 1));
-    const x = sparsest.x[index]!;
+    const x = placeAt(sparsest, index);
     return { x, values: lines.map((line) => latest(line, x)) };
   });
   return { total, rows };
 }
 
-function latest({ x, y }: DrawnLine, at: number): number | undefined {
-  const index = lowerBound(x, at);
-  return x[index] === at ? y[index] : y[index - 1];
+function latest({ x, y, map }: DrawnLine, place: number): number | undefined {
+  const at = map === undefined ? place : map.toColumn(place);
+  // Back from the axis a number may come out a little beside itself.
+  const above = lowerBound(x, at + Math.abs(at) * 1e-12);
+  return x[above] === at ? y[above] : y[above - 1];
 }

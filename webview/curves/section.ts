@@ -3,18 +3,31 @@ import { h, onClick } from '../shared/dom.ts';
 import { fill } from '../shared/editor.ts';
 import { formatNumber } from '../shared/numbers.ts';
 import type { CurvesStrings } from '../strings.ts';
+import { metricGoal } from '../../src/core/runs/goals.ts';
+import { placeAt } from './decimate.ts';
 import type { DrawnLine } from './lines.ts';
 import { Plot, type PlotEvents, type PlotInput, type PlotLine } from './plot.ts';
 import { tableRows } from './rows.ts';
-import { formatPlace, swatch } from './tooltip.ts';
+import type { LineStyle } from './style.ts';
+import { formatOn, swatch } from './tooltip.ts';
 
 export interface SectionLine extends PlotLine {
-  readonly key: string;
+  /** By its tag, or by its run. */
   readonly hidden: boolean;
+}
+
+/** What the legend names: a line, or with several runs all lines of a tag. */
+export interface LegendEntry {
+  readonly tag: string;
+  readonly hidden: boolean;
+  readonly style: LineStyle;
+  /** Undefined where the entry stands for several. */
+  readonly line: SectionLine | undefined;
 }
 
 export interface SectionInput extends Omit<PlotInput, 'lines' | 'walked'> {
   readonly lines: readonly SectionLine[];
+  readonly legend: readonly LegendEntry[];
   /** Key of the line with the marks. */
   readonly carrier: string | undefined;
   readonly table: boolean;
@@ -61,12 +74,17 @@ export class Section {
   render(input: SectionInput): void {
     const visible = input.lines.filter(({ hidden }) => !hidden);
     this.#log.setAttribute('aria-pressed', String(input.log));
-    this.#renderLegend(input.lines);
-    this.#summary.textContent = visible.map((line) => this.#summaryOf(line)).join('; ');
+    this.#renderLegend(input.legend);
+    this.#summary.textContent = visible.map((line) => this.#summaryOf(line, input)).join('; ');
     const walked = visible.findIndex(({ key }) => key === input.carrier);
     this.plot.render({ ...input, lines: visible, walked });
     this.#table.hidden = !input.table;
-    if (input.table) this.#renderTable(visible, input.xTitle);
+    if (input.table) this.#renderTable(visible, input);
+  }
+
+  /** Another view of what was rendered last. */
+  zoom(zooms: Pick<PlotInput, 'xZoom' | 'yZoom'>): void {
+    this.plot.zoom(zooms);
   }
 
   dispose(): void {
@@ -74,58 +92,55 @@ export class Section {
     this.element.remove();
   }
 
-  #renderLegend(lines: readonly SectionLine[]): void {
+  #renderLegend(entries: readonly LegendEntry[]): void {
     const { notFinite, superseded, hideSeries } = this.#strings;
-    const keys = new Set(lines.map(({ key }) => key));
+    const tags = new Set(entries.map(keyOf));
     for (const [key, button] of this.#buttons) {
-      if (keys.has(key)) continue;
+      if (tags.has(key)) continue;
       button.remove();
       this.#buttons.delete(key);
     }
-    for (const { key, tag, style, raw, hidden } of lines) {
-      let button = this.#buttons.get(key);
+    for (const entry of entries) {
+      const { tag, style, line, hidden } = entry;
+      let button = this.#buttons.get(keyOf(entry));
       if (button === undefined) {
         button = onClick(h('button', { class: 'legend-item', type: 'button' }), () =>
           this.#events.toggleLine(tag),
         );
-        this.#buttons.set(key, button);
+        this.#buttons.set(keyOf(entry), button);
         this.#legend.append(button);
       }
-      const last = raw.y.at(-1);
+      const last = line?.raw.y.at(-1);
       button.setAttribute('aria-pressed', String(!hidden));
       button.title = [
         fill(hideSeries, tag),
-        ...(raw.superseded > 0 ? [fill(superseded, raw.superseded)] : []),
+        ...(line !== undefined && line.raw.superseded > 0 ? [fill(superseded, line.raw.superseded)] : []),
       ].join('\n');
       button.replaceChildren(
         swatch(style),
         h('span', {}, tag),
         h('span', { class: 'number muted' }, last === undefined ? '' : formatNumber(last)),
-        ...(raw.notFinite > 0 ? [h('span', { class: 'warning' }, fill(notFinite, raw.notFinite))] : []),
+        ...(line !== undefined && line.raw.notFinite > 0
+          ? [h('span', { class: 'warning' }, fill(notFinite, line.raw.notFinite))]
+          : []),
       );
     }
   }
 
-  #summaryOf({ tag, raw }: PlotLine): string {
-    const lowIsBest = /loss|error|perplexity/i.test(this.#title);
-    let best: number | undefined;
-    for (let index = 0; index < raw.y.length; index++) {
-      const value = raw.y[index]!;
-      if (!Number.isFinite(value)) continue;
-      if (best === undefined || (lowIsBest ? value < raw.y[best]! : value > raw.y[best]!)) best = index;
-    }
-    if (best === undefined) return tag;
+  #summaryOf({ label, tag, raw }: PlotLine, { axis, language }: SectionInput): string {
+    const best = metricGoal(tag) === 'minimize' ? raw.lowest : raw.highest;
+    if (best < 0) return label;
     return fill(
       this.#strings.lastValue,
-      tag,
+      label,
       formatNumber(raw.y.at(-1)!),
       formatNumber(raw.y[best]!),
-      formatPlace(raw.x[best]!),
+      formatOn(axis, placeAt(raw, best), language),
     );
   }
 
-  #renderTable(lines: readonly PlotLine[], xTitle: string): void {
-    const shows = `${xTitle}\n${lines.map(({ tag, raw }) => `${tag} ${lastOf(raw)}`).join('\n')}`;
+  #renderTable(lines: readonly PlotLine[], { xTitle, axis, language }: SectionInput): void {
+    const shows = `${xTitle}\n${lines.map(({ label, raw }) => `${label} ${lastOf(raw)}`).join('\n')}`;
     if (shows === this.#tableShows) return;
     this.#tableShows = shows;
     const { total, rows } = tableRows(lines.map(({ raw }) => raw));
@@ -143,7 +158,7 @@ export class Section {
             'tr',
             {},
             h('th', { scope: 'col' }, xTitle),
-            ...lines.map(({ tag }) => h('th', { scope: 'col' }, tag)),
+            ...lines.map(({ label }) => h('th', { scope: 'col' }, label)),
           ),
         ),
         h(
@@ -153,7 +168,7 @@ export class Section {
             h(
               'tr',
               {},
-              h('th', { scope: 'row' }, formatPlace(x)),
+              h('th', { scope: 'row' }, formatOn(axis, x, language)),
               ...values.map((value) => h('td', {}, value === undefined ? '' : formatNumber(value))),
             ),
           ),
@@ -164,3 +179,4 @@ export class Section {
 }
 
 const lastOf = ({ x, y }: DrawnLine): string => `${x.length} ${x.at(-1) ?? ''} ${y.at(-1) ?? ''}`;
+const keyOf = ({ tag, line }: LegendEntry): string => line?.key ?? tag;

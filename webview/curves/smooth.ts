@@ -1,36 +1,82 @@
+import { Column } from './column.ts';
+import type { Line } from './decimate.ts';
+import { placeAt } from './decimate.ts';
+
 /**
  * Debiased exponential moving average: s_k = sum_{i<=k} w^(k-i) y_i / sum_{i<=k} w^(k-i), over finite y. So a
  * constant stays what it is from its first point on. A value that is not finite stays as it is and counts for nothing.
- *
- * @param weight w: 0 gives y itself, towards 1 smoother.
+ * Follows a column that grows: what is added costs what it adds.
  */
-export function smooth(y: Float64Array, weight: number): Float64Array {
-  const out = new Float64Array(y.length);
-  let sum = 0;
-  let norm = 0;
-  for (let index = 0; index < y.length; index++) {
-    const value = y[index]!;
-    if (Number.isFinite(value)) {
-      sum = sum * weight + value;
-      norm = norm * weight + 1;
-      out[index] = sum / norm;
-    } else {
-      out[index] = value;
-    }
+export class Smoother {
+  /** w: 0 gives y itself, towards 1 smoother. */
+  readonly weight: number;
+  readonly #out = new Column();
+  #sum = 0;
+  #norm = 0;
+
+  constructor(weight: number) {
+    this.weight = weight;
   }
-  return out;
+
+  get y(): Float64Array {
+    return this.#out.view;
+  }
+  get bytes(): number {
+    return this.#out.bytes;
+  }
+
+  /**
+   * The column as it is now; before `from` it is as it was. Gives the first index of the average that changed: where
+   * something changed behind its end the whole is made again.
+   */
+  follow(y: Float64Array, from: number): number {
+    const out = this.#out;
+    const start = from < out.length ? 0 : out.length;
+    if (start === 0) this.#sum = this.#norm = 0;
+    const { weight } = this;
+    const added = new Float64Array(y.length - start);
+    let sum = this.#sum;
+    let norm = this.#norm;
+    for (let index = start; index < y.length; index++) {
+      const value = y[index]!;
+      if (value - value === 0) {
+        sum = sum * weight + value;
+        norm = norm * weight + 1;
+        added[index - start] = sum / norm;
+      } else {
+        added[index - start] = value;
+      }
+    }
+    this.#sum = sum;
+    this.#norm = norm;
+    out.put(start, added);
+    return start;
+  }
 }
 
+/** Of a whole column at once. */
+export function smooth(y: Float64Array, weight: number): Float64Array {
+  const smoother = new Smoother(weight);
+  smoother.follow(y, 0);
+  return smoother.y;
+}
+
+/** Times between neighbours differ a little from series to series; so do weights only where they differ visibly. */
+const RATIOS_PER_OCTAVE = 4;
+
 /**
- * The weight that gives a sparser series the time constant (in x) of the densest one of the run: w^(spacing /
- * densest). A value per epoch beside a loss per step is then not smeared over many epochs.
+ * The weight that gives a sparser series the time constant (on the axis) of the densest one of the run: w^(spacing /
+ * densest). A value per epoch beside a loss per step is then not smeared over many epochs. The ratio is rounded to a
+ * quarter of an octave, so that a point more does not make a series' whole average another one.
  */
-export function weightFor(weight: number, x: Float64Array, densest: number): number {
-  const spacing = meanSpacing(x);
-  return spacing > 0 && densest > 0 ? weight ** Math.max(1, spacing / densest) : weight;
+export function weightFor(weight: number, line: Line, densest: number): number {
+  if (!(densest > 0 && densest < Infinity)) return weight;
+  const ratio = Math.max(1, meanSpacing(line) / densest);
+  return weight ** (2 ** (Math.round(RATIOS_PER_OCTAVE * Math.log2(ratio)) / RATIOS_PER_OCTAVE));
 }
 
 /** Mean distance of neighbours; Infinity where there are none. */
-export function meanSpacing(x: Float64Array): number {
-  return x.length < 2 ? Infinity : (x.at(-1)! - x[0]!) / (x.length - 1);
+export function meanSpacing(line: Line): number {
+  const { length } = line.x;
+  return length < 2 ? Infinity : (placeAt(line, length - 1) - placeAt(line, 0)) / (length - 1);
 }

@@ -1,4 +1,5 @@
 import { DASHES, type Theme } from '../shared/theme.ts';
+import { HUES, runColor } from './colors.ts';
 import type { GroupMember, NamedSeries, Role } from './grouping.ts';
 
 export interface LineStyle {
@@ -10,9 +11,13 @@ export interface LineStyle {
 
 const ROLE_COLOR: Readonly<Record<Role, number>> = { train: 0, validation: 1, test: 2 };
 
+const widthOf = (role: Role, theme: Theme): number =>
+  (role === 'train' ? 1.25 : 1.75) + (theme.highContrast ? 0.5 : 0);
+
 /**
- * Training is blue, validation orange, test green in every chart; further series of the same split take the colours
- * that are left, then dashes. In high contrast every line has its own dashes, so colour is never the only sign.
+ * Of one run: training is blue, validation orange, test green in every chart; further series of the same split take
+ * the colours that are left, then dashes. In high contrast every line has its own dashes, so colour is never the only
+ * sign.
  */
 export function lineStyles(members: readonly GroupMember<NamedSeries>[], theme: Theme): readonly LineStyle[] {
   const taken = new Set<number>();
@@ -24,8 +29,27 @@ export function lineStyles(members: readonly GroupMember<NamedSeries>[], theme: 
     const round = Math.floor(color / theme.series.length);
     return {
       color: theme.series[color % theme.series.length]!,
-      width: (role === 'train' ? 1.25 : 1.75) + (theme.highContrast ? 0.5 : 0),
+      width: widthOf(role, theme),
       dash: DASHES[(theme.highContrast ? index : round) % DASHES.length]!,
     };
   });
+}
+
+/** Splits when the colour is the run's: validation is solid. */
+const ROLE_DASH: Readonly<Record<Role, number>> = { validation: 0, train: 4, test: 2 };
+
+/**
+ * Of several runs: the colour is the run's, dashes tell splits apart. Runs of one split (and in high contrast all) have
+ * dashes of their own where colours are not enough.
+ * @param place of the run in the row of colours.
+ * @param roles splits in the chart.
+ */
+export function runStyle(place: number, role: Role, roles: number, theme: Theme): LineStyle {
+  const own = theme.highContrast ? place : Math.floor(place / HUES);
+  const dash = roles > 1 && !theme.highContrast ? ROLE_DASH[role] : own + (roles > 1 ? ROLE_DASH[role] : 0);
+  return {
+    color: runColor(place, theme),
+    width: widthOf(role, theme),
+    dash: DASHES[dash % DASHES.length]!,
+  };
 }

@@ -1,17 +1,23 @@
-/** Run, axis, smoothing, zoom and table: the controls that all charts share. */
+/** Runs, axis, smoothing, modes, zoom and table: the controls that all charts share. */
 import { h, onClick } from '../shared/dom.ts';
 import { fill } from '../shared/editor.ts';
-import type { RunChoice } from '../protocol.ts';
 import type { CurvesStrings } from '../strings.ts';
-import type { Axis } from './state.ts';
+import { AXES, type Axis } from './axes.ts';
 
 export interface ToolbarInput {
-  readonly runs: readonly RunChoice[];
-  readonly wanted: string | null;
-  readonly runName: string | undefined;
+  /** Names of the runs that are drawn. */
+  readonly shown: readonly string[];
+  readonly followsNewest: boolean;
+  readonly runList: boolean;
   readonly axis: Axis;
-  readonly epochKnown: boolean;
+  /** Axes that the logs have places for. */
+  readonly known: ReadonlySet<Axis>;
+  readonly logX: boolean;
   readonly smoothing: number;
+  /** Whether there are several runs to make a band of. */
+  readonly severalRuns: boolean;
+  readonly envelope: boolean;
+  readonly selecting: boolean;
   readonly zoomed: boolean;
   readonly table: boolean;
   /** Whether there is anything for the controls to act on. */
@@ -19,9 +25,12 @@ export interface ToolbarInput {
 }
 
 export interface ToolbarEvents {
-  selectRun(directory: string | null): void;
+  toggleRunList(): void;
   setAxis(axis: Axis): void;
+  toggleLogX(): void;
   setSmoothing(smoothing: number): void;
+  toggleEnvelope(): void;
+  toggleSelecting(): void;
   resetZoom(): void;
   toggleTable(): void;
 }
@@ -29,41 +38,46 @@ export interface ToolbarEvents {
 export class Toolbar {
   readonly element: HTMLElement;
   readonly #strings: CurvesStrings;
-  readonly #run: HTMLSelectElement;
-  readonly #axes: Readonly<Record<Axis, HTMLButtonElement>>;
+  readonly #runs: HTMLButtonElement;
+  readonly #axis: HTMLSelectElement;
+  readonly #logX: HTMLButtonElement;
   readonly #smoothing: HTMLInputElement;
   readonly #smoothingValue = h('output', { class: 'number', for: 'smoothing' });
+  readonly #envelope: HTMLButtonElement;
+  readonly #selecting: HTMLButtonElement;
   readonly #reset: HTMLButtonElement;
   readonly #table: HTMLButtonElement;
   readonly #controls: HTMLElement;
-  #runsShown = '';
 
   constructor(strings: CurvesStrings, events: ToolbarEvents) {
     this.#strings = strings;
-    this.#run = h('select', { id: 'run', 'aria-label': strings.run });
-    this.#run.addEventListener('change', () => {
-      events.selectRun(this.#run.value === '' ? null : this.#run.value);
+    const toggle = (text: string, hint: string | undefined, act: () => void): HTMLButtonElement =>
+      onClick(h('button', { type: 'button', class: 'toggle', title: hint }, text), act);
+    this.#runs = toggle('', strings.runsHint, () => events.toggleRunList());
+    this.#runs.classList.add('runs-button');
+    this.#axis = h(
+      'select',
+      { id: 'axis' },
+      ...AXES.map((axis) => h('option', { value: axis }, strings[axis])),
+    );
+    this.#axis.addEventListener('change', () => {
+      const axis = AXES.find((one) => one === this.#axis.value);
+      if (axis !== undefined) events.setAxis(axis);
     });
-    const axis = (name: Axis): HTMLButtonElement =>
-      onClick(h('button', { type: 'button' }, strings[name]), () => events.setAxis(name));
-    this.#axes = { epoch: axis('epoch'), step: axis('step') };
+    this.#logX = toggle(strings.logScale, strings.logXHint, () => events.toggleLogX());
+    this.#logX.setAttribute('aria-label', strings.logXHint);
     this.#smoothing = h('input', { id: 'smoothing', type: 'range', min: 0, max: 0.99, step: 0.01 });
     this.#smoothing.addEventListener('input', () => events.setSmoothing(this.#smoothing.valueAsNumber));
+    this.#envelope = toggle(strings.envelope, strings.envelopeHint, () => events.toggleEnvelope());
+    this.#selecting = toggle(strings.selectMode, strings.selectModeHint, () => events.toggleSelecting());
     this.#reset = onClick(h('button', { type: 'button', class: 'plain' }, strings.resetZoom), () =>
       events.resetZoom(),
     );
-    this.#table = onClick(h('button', { type: 'button', class: 'toggle' }, strings.showTable), () =>
-      events.toggleTable(),
-    );
+    this.#table = toggle(strings.showTable, undefined, () => events.toggleTable());
     this.#controls = h(
       'div',
       { class: 'controls' },
-      h(
-        'span',
-        { class: 'segmented', role: 'group', 'aria-label': strings.xAxis },
-        this.#axes.epoch,
-        this.#axes.step,
-      ),
+      h('span', { class: 'field' }, h('label', { for: 'axis' }, strings.xAxis), this.#axis, this.#logX),
       h(
         'span',
         { class: 'field', title: strings.smoothingHint },
@@ -71,45 +85,47 @@ export class Toolbar {
         this.#smoothing,
         this.#smoothingValue,
       ),
+      this.#envelope,
       h('span', { class: 'spacer' }),
+      this.#selecting,
       this.#reset,
       this.#table,
     );
-    this.element = h(
-      'header',
-      { class: 'toolbar' },
-      h('span', { class: 'field run-field' }, h('label', { for: 'run' }, strings.run), this.#run),
-      this.#controls,
-    );
+    this.element = h('header', { class: 'toolbar' }, this.#runs, this.#controls);
   }
 
   render(input: ToolbarInput): void {
-    this.#renderRuns(input);
+    const { newestRun, newestRunIs, severalRuns, noRun } = this.#strings;
+    const [first] = input.shown;
+    this.#runs.textContent =
+      input.shown.length > 1
+        ? fill(severalRuns, input.shown.length)
+        : first === undefined
+          ? input.followsNewest
+            ? newestRun
+            : noRun
+          : input.followsNewest
+            ? fill(newestRunIs, first)
+            : first;
+    press(this.#runs, input.runList);
     this.#controls.hidden = !input.charts;
-    for (const name of ['epoch', 'step'] as const) {
-      this.#axes[name].setAttribute('aria-pressed', String(input.axis === name));
-    }
-    this.#axes.epoch.disabled = !input.epochKnown;
-    this.#axes.epoch.title = input.epochKnown ? '' : this.#strings.epochUnknown;
+    for (const option of this.#axis.options) option.disabled = !input.known.has(option.value as Axis);
+    this.#axis.title = input.known.has('epoch') ? '' : this.#strings.epochUnknown;
+    this.#axis.value = input.axis;
+    press(this.#logX, input.logX);
     this.#smoothing.value = String(input.smoothing);
     this.#smoothingValue.textContent = input.smoothing.toFixed(2);
-    this.#reset.disabled = !input.zoomed;
-    this.#table.setAttribute('aria-pressed', String(input.table));
+    this.#envelope.hidden = !input.severalRuns;
+    press(this.#envelope, input.envelope);
+    press(this.#selecting, input.selecting);
+    this.showZoomed(input.zoomed);
+    press(this.#table, input.table);
   }
 
-  #renderRuns({ runs, wanted, runName }: ToolbarInput): void {
-    const { newestRun, newestRunIs } = this.#strings;
-    const newest = wanted === null && runName !== undefined ? fill(newestRunIs, runName) : newestRun;
-    const shows = JSON.stringify([newest, runs, wanted]);
-    // An open list must not be rebuilt under the user's hand for nothing.
-    if (shows === this.#runsShown) return;
-    this.#runsShown = shows;
-    const gone = wanted !== null && !runs.some(({ directory }) => directory === wanted);
-    this.#run.replaceChildren(
-      h('option', { value: '' }, newest),
-      ...runs.map(({ directory, name }) => h('option', { value: directory, title: directory }, name)),
-      ...(gone ? [h('option', { value: wanted }, wanted)] : []),
-    );
-    this.#run.value = wanted ?? '';
+  showZoomed(zoomed: boolean): void {
+    this.#reset.disabled = !zoomed;
   }
 }
+
+const press = (button: HTMLButtonElement, pressed: boolean): void =>
+  button.setAttribute('aria-pressed', String(pressed));

@@ -5,38 +5,40 @@ import { formatNumber } from '../shared/numbers.ts';
 import type { CurvesStrings } from '../strings.ts';
 import type { PlacedMark } from './marks.ts';
 import type { Hover } from './plot.ts';
-import type { Axis } from './state.ts';
+import type { Axis } from './axes.ts';
+import { placeAt } from './decimate.ts';
 import type { LineStyle } from './style.ts';
+import { formatElapsed, formatMoment } from './ticks.ts';
 
 export interface TooltipContext {
   readonly strings: CurvesStrings;
   readonly axis: Axis;
-  /** The other axis' value at this x, where it is known. */
-  readonly otherAxis: (x: number) => number | undefined;
+  readonly language: string;
+  /** The other axes' values at this x, where they are known, with their names. */
+  readonly otherPlaces: (x: number) => readonly string[];
 }
 
+/** More lines than this nobody reads while pointing; the data table has them all. */
+const MOST_ROWS = 20;
+
 export function describeHover(hover: Hover, tooltip: HTMLElement, context: TooltipContext): string {
-  const { strings, axis } = context;
+  const { strings, axis, language } = context;
   const x = hover.mark?.x ?? hover.x;
-  const other = context.otherAxis(x);
-  const otherAxis = axis === 'epoch' ? 'step' : 'epoch';
-  const places = [
-    `${strings[axis].toLowerCase()} ${formatPlace(x)}`,
-    ...(other === undefined || !Number.isFinite(other)
-      ? []
-      : [
-          `${strings[otherAxis].toLowerCase()} ${formatPlace(otherAxis === 'step' ? Math.round(other) : other)}`,
-        ]),
-  ];
+  const place = (at: number): string => formatOn(axis, at, language);
+  const places = [`${strings[axis].toLowerCase()} ${place(x)}`, ...context.otherPlaces(x)];
   const mark = hover.mark === undefined ? [] : markLines(hover.mark, strings);
-  const values = hover.values.map(({ line, index }) => ({
-    line,
-    // A sparse line's nearest point may stand elsewhere; then the tooltip says where.
-    elsewhere:
-      formatPlace(line.raw.x[index]!) === formatPlace(x) ? '' : ` @ ${formatPlace(line.raw.x[index]!)}`,
-    value: formatNumber(line.raw.y[index]!),
-    smoothed: line.smoothed === undefined ? undefined : formatNumber(line.smoothed[index]!),
-  }));
+  const shown = hover.values.slice(0, MOST_ROWS);
+  const values = shown.map(({ line, index }) => {
+    const at = place(placeAt(line.raw, index));
+    return {
+      line,
+      // A sparse line's nearest point may stand elsewhere; then the tooltip says where.
+      elsewhere: at === place(x) ? '' : ` @ ${at}`,
+      value: formatNumber(line.raw.y[index]!),
+      smoothed: line.smoothed === undefined ? undefined : formatNumber(line.smoothed.y[index]!),
+    };
+  });
+  const left = hover.values.length - shown.length;
   tooltip.replaceChildren(
     ...mark.map((text, index) => h('div', { class: index === 0 ? 'tooltip-title' : 'muted' }, text)),
     h('div', { class: mark.length === 0 ? 'tooltip-title' : 'tooltip-place' }, places.join(' · ')),
@@ -45,13 +47,14 @@ export function describeHover(hover: Hover, tooltip: HTMLElement, context: Toolt
         'div',
         { class: 'tooltip-row' },
         swatch(line.style),
-        h('span', { class: 'tooltip-name' }, line.tag, h('span', { class: 'number muted' }, elsewhere)),
+        h('span', { class: 'tooltip-name' }, line.label, h('span', { class: 'number muted' }, elsewhere)),
         smoothed === undefined || smoothed === value
           ? undefined
           : h('span', { class: 'number muted' }, `~${smoothed}`),
         h('span', { class: 'number' }, value),
       ),
     ),
+    left === 0 ? '' : h('div', { class: 'muted' }, fill(strings.moreLines, left)),
     ...(hover.mark === undefined
       ? []
       : [
@@ -65,7 +68,8 @@ export function describeHover(hover: Hover, tooltip: HTMLElement, context: Toolt
   return [
     ...mark,
     ...places,
-    ...values.map(({ line, elsewhere, value }) => `${line.tag}${elsewhere} ${value}`),
+    ...values.map(({ line, elsewhere, value }) => `${line.label}${elsewhere} ${value}`),
+    ...(left === 0 ? [] : [fill(strings.moreLines, left)]),
   ].join(', ');
 }
 
@@ -90,6 +94,19 @@ export function formatPlace(x: number): string {
   return Number.isInteger(x)
     ? formatNumber(x)
     : formatNumber(Math.round(x * 100) / 100, 6).replace(/\.?0+$/, '');
+}
+
+/** A place on any axis. */
+export function formatOn(axis: Axis, x: number, language: string): string {
+  switch (axis) {
+    case 'step':
+    case 'epoch':
+      return formatPlace(x);
+    case 'relative':
+      return formatElapsed(x);
+    case 'wall':
+      return formatMoment(x, language);
+  }
 }
 
 /** A piece of the line as it is drawn. */

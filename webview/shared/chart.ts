@@ -43,6 +43,14 @@ export const drawOver = (draw: (chart: Chart) => void): Plugin => ({
   },
 });
 
+/** Draws under the lines or bars, over the grid. */
+export const drawUnder = (draw: (chart: Chart) => void): Plugin => ({
+  id: 'under',
+  beforeDatasetsDraw: (chart) => {
+    if (chart.scales['x'] !== undefined && chart.scales['y'] !== undefined) draw(chart);
+  },
+});
+
 /** Colours, fonts and sparse ticks of one axis. `title` stands at its end, small. */
 export function axisStyle(theme: Theme, title?: string) {
   const font = { family: theme.font, size: Math.round(theme.fontSize * 0.85) };

@@ -19,6 +19,8 @@ export interface Theme {
   readonly fontSize: number;
   /** Lines are told apart by dashes, and areas get borders. */
   readonly highContrast: boolean;
+  /** Light text on a dark background. */
+  readonly dark: boolean;
 }
 
 /** Line patterns beside the colours, in pixels. */
@@ -56,6 +58,9 @@ export function readTheme(): Theme {
     font: read('font-family'),
     fontSize: parseFloat(style.getPropertyValue('--vscode-font-size')) || 13,
     highContrast,
+    dark:
+      classList.contains('vscode-dark') ||
+      (classList.contains('vscode-high-contrast') && !classList.contains('vscode-high-contrast-light')),
   };
 }
 

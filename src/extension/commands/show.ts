@@ -29,7 +29,7 @@ export class ShowCommands {
     this.#dialogs = dialogs;
   }
 
-  /** Of each run pointed at; without one, of the newest run, whichever that is as time goes on. */
+  /** Of the runs pointed at, together; without one, of the newest run, whichever that is as time goes on. */
   curves(targets: readonly Target[]): void {
     if (targets.length === 0) {
       this.#curves.show();
@@ -42,7 +42,7 @@ export class ShowCommands {
         l10n.t('No run has been found in {0}: watch this folder first.', targets.map(pathOf).join(', ')),
       );
     }
-    for (const directory of directories) this.#curves.show(directory);
+    this.#curves.show(...directories);
   }
 
   async result(targets: readonly Target[]): Promise<void> {

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { readReport } from '../../core/averaging/report.ts';
 import type { RunWatcher } from '../../core/runs/types.ts';
 import { curvesStrings } from '../../../webview/strings.ts';
-import { wantedRun } from '../../../webview/curves/state.ts';
+import { wantedRuns } from '../../../webview/curves/state.ts';
 import { CurvesSession } from './curvesSession.ts';
 import { forUser, inBackground, loadPage, webviewOptions } from './page.ts';
 
@@ -16,10 +16,12 @@ export interface CurvesDependencies {
   readonly reveal: (checkpointPath: string) => Promise<void>;
   /** Shows a result panel. */
   readonly openReport: (reportPath: string) => Promise<void>;
+  /** Begins an average of these checkpoints of one run, oldest first, as its command does. */
+  readonly average: (checkpointPaths: readonly string[]) => Promise<void>;
   readonly watchFolder: () => Promise<void>;
 }
 
-/** The learning-curve panels: one per run asked for, and one that follows the newest run. */
+/** The learning-curve panels: one per set of runs asked for, and one that follows the newest run. */
 export class CurvesPanels implements vscode.Disposable {
   readonly #dependencies: CurvesDependencies;
   readonly #panels = new Map<vscode.WebviewPanel, CurvesSession>();
@@ -30,17 +32,17 @@ export class CurvesPanels implements vscode.Disposable {
     this.#dependencies = dependencies;
     this.#serializer = vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
       deserializeWebviewPanel: (panel, state: unknown) => {
-        this.#adopt(panel, wantedRun(state));
+        this.#adopt(panel, wantedRuns(state));
         return Promise.resolve();
       },
     });
   }
 
-  /** Without a directory: the newest run, whichever that is. */
-  show(runDirectory?: string): void {
-    const wanted = runDirectory ?? null;
+  /** These runs together; without any, the newest, whichever that is. */
+  show(...runDirectories: readonly string[]): void {
+    const wanted = runDirectories.length === 0 ? null : runDirectories;
     for (const [panel, session] of this.#panels) {
-      if (session.wanted === wanted) {
+      if (sameRuns(session.wanted, wanted)) {
         panel.reveal();
         return;
       }
@@ -60,17 +62,22 @@ export class CurvesPanels implements vscode.Disposable {
     for (const panel of [...this.#panels.keys()]) panel.dispose();
   }
 
-  #adopt(panel: vscode.WebviewPanel, wanted: string | null): void {
-    const { extensionUri, log, watcher, reveal, openReport, watchFolder } = this.#dependencies;
+  #adopt(panel: vscode.WebviewPanel, wanted: readonly string[] | null): void {
+    const { extensionUri, log, watcher, reveal, openReport, average, watchFolder } = this.#dependencies;
     const session = new CurvesSession(
       {
-        post: (message) => inBackground(panel.webview.postMessage(message), log),
-        setTitle: (run) => {
-          const title = run === undefined ? vscode.l10n.t('Curves') : vscode.l10n.t('Curves: {0}', run);
+        post: (message) => {
+          const taken = panel.webview.postMessage(message);
+          inBackground(taken, log);
+          return taken;
+        },
+        setTitle: (shown) => {
+          const title = titleFor(shown);
           if (panel.title !== title) panel.title = title;
         },
         reveal: (path) => forUser(reveal(path), log),
         openReport: (path) => forUser(openReport(path), log),
+        average: (paths) => forUser(average(paths), log),
         watchFolder: () => forUser(watchFolder(), log),
         readReport: (path) => readReport(path),
         warn: (text) => log.warn(text),
@@ -100,4 +107,16 @@ export class CurvesPanels implements vscode.Disposable {
       for (const session of this.#panels.values()) session.update(snapshot);
     });
   }
+}
+
+function titleFor(shown: string | number | undefined): string {
+  if (shown === undefined) return vscode.l10n.t('Curves');
+  return typeof shown === 'string'
+    ? vscode.l10n.t('Curves: {0}', shown)
+    : vscode.l10n.t('Curves: {0} runs', shown);
+}
+
+function sameRuns(a: readonly string[] | null, b: readonly string[] | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.length === b.length && a.every((directory) => b.includes(directory));
 }

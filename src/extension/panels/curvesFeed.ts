@@ -3,89 +3,129 @@ import type { CheckpointEntry } from '../../core/runs/types.ts';
 import type {
   AverageMark,
   CheckpointMark,
-  CurvesRun,
+  RunChange,
   RunChoice,
   SeriesPart,
   ToCurves,
 } from '../../../webview/protocol.ts';
+
+/** A run as a page shows it. Its marks are the same objects as long as nothing about them changed. */
+export interface ShownRun extends RunChoice {
+  readonly series: readonly Series[];
+  readonly checkpoints: readonly CheckpointMark[];
+  readonly averages: readonly AverageMark[];
+}
 
 /** Everything a curves page shows, before it is cut into messages. */
 export interface CurvesView {
   readonly scanning: boolean;
   readonly runs: readonly RunChoice[];
   /** Null follows the newest run. */
-  readonly wanted: string | null;
-  readonly run:
-    | (RunChoice & {
-        readonly series: readonly Series[];
-        readonly checkpoints: readonly CheckpointMark[];
-        readonly averages: readonly AverageMark[];
-      })
-    | undefined;
+  readonly wanted: readonly string[] | null;
+  readonly shown: readonly ShownRun[];
 }
 
 interface SentSeries {
   readonly series: Series;
-  /** The watcher may lengthen a series in place; this is how far it had come. */
+  /** Points that the page has. The watcher may lengthen a series in place, and a long one takes several messages. */
   readonly length: number;
 }
 
+interface SentRun {
+  readonly series: Map<string, SentSeries>;
+  readonly name: string;
+  readonly checkpoints: readonly CheckpointMark[];
+  readonly averages: readonly AverageMark[];
+}
+
+/** So that a message is some megabytes: neither the editor nor a remote connection is held up by one. */
+export const POINTS_PER_MESSAGE = 200_000;
+
 /**
  * Cuts successive views into one snapshot and numbered increments that carry only new points, so a long run costs
- * what it adds. Remembers what the page has.
+ * what it adds, and showing another run costs that run. Remembers what the page has.
  */
 export class CurvesFeed {
   #view: CurvesView | undefined;
-  #sent = new Map<string, SentSeries>();
+  #sent = new Map<string, SentRun>();
   #number = 0;
 
-  /** The whole state; what comes after is counted from it. */
+  /** The whole state but for points that do not fit into a message; what comes after is counted from it. */
   snapshot(view: CurvesView): ToCurves {
-    this.#remember(view);
+    this.#sent = new Map();
+    const { changed, more } = this.#changes(view);
+    this.#view = view;
     this.#number += 1;
     return {
       kind: 'snapshot',
       number: this.#number,
+      more,
       scanning: view.scanning,
       runs: view.runs,
       wanted: view.wanted,
-      ...(view.run === undefined ? {} : { run: wholeRun(view.run) }),
+      shown: changed.map(({ directory, name, series, checkpoints = [], averages = [] }) => ({
+        directory,
+        name,
+        series,
+        checkpoints,
+        averages,
+      })),
     };
   }
 
-  /** What the page needs to come from the last view to this one; undefined when it has it all. */
-  next(view: CurvesView): ToCurves | undefined {
+  /** The next step from what the page has to this view; undefined when it has it all. */
+  next(view: CurvesView): Extract<ToCurves, { kind: 'increment' }> | undefined {
     const old = this.#view;
-    if (old?.run?.directory !== view.run?.directory || old?.wanted !== view.wanted)
-      return this.snapshot(view);
-    const series: SeriesPart[] = [];
-    const keys = new Set<string>();
-    for (const entry of view.run?.series ?? []) {
-      const key = seriesKey(entry);
-      keys.add(key);
-      const from = firstDifference(this.#sent.get(key), entry);
-      if (from !== undefined) series.push(partOf(entry, from));
-    }
-    const removed = [...this.#sent.keys()].filter((key) => !keys.has(key));
+    const shown = new Set(view.shown.map(({ directory }) => directory));
+    const gone = [...this.#sent.keys()].filter((directory) => !shown.has(directory));
+    for (const directory of gone) this.#sent.delete(directory);
+    const { changed, more } = this.#changes(view);
+    this.#view = view;
     const changes = {
-      ...(same(old.scanning, view.scanning) ? {} : { scanning: view.scanning }),
-      ...(same(old.runs, view.runs) ? {} : { runs: view.runs }),
-      ...(same(old.run?.checkpoints, view.run?.checkpoints)
-        ? {}
-        : { checkpoints: view.run?.checkpoints ?? [] }),
-      ...(same(old.run?.averages, view.run?.averages) ? {} : { averages: view.run?.averages ?? [] }),
+      ...(old?.scanning === view.scanning ? {} : { scanning: view.scanning }),
+      ...(same(old?.runs, view.runs) ? {} : { runs: view.runs }),
+      ...(same(old?.wanted, view.wanted) ? {} : { wanted: view.wanted }),
     };
-    this.#remember(view);
-    if (series.length === 0 && removed.length === 0 && Object.keys(changes).length === 0) return undefined;
+    if (changed.length === 0 && gone.length === 0 && Object.keys(changes).length === 0) return undefined;
     this.#number += 1;
-    return { kind: 'increment', number: this.#number, series, removed, ...changes };
+    return { kind: 'increment', number: this.#number, more, changed, gone, ...changes };
   }
 
-  #remember(view: CurvesView): void {
-    this.#view = view;
-    this.#sent = new Map(
-      (view.run?.series ?? []).map((series) => [seriesKey(series), { series, length: series.values.length }]),
-    );
+  /** What is to be said of each run, with as many points as one message may carry; notes them as sent. */
+  #changes(view: CurvesView): { readonly changed: readonly RunChange[]; readonly more: boolean } {
+    let room = POINTS_PER_MESSAGE;
+    let more = false;
+    const changed: RunChange[] = [];
+    for (const run of view.shown) {
+      const { directory, name, checkpoints, averages } = run;
+      const before = this.#sent.get(directory);
+      const sent = before?.series ?? new Map<string, SentSeries>();
+      const keys = new Set<string>();
+      const series: SeriesPart[] = [];
+      for (const entry of run.series) {
+        const key = seriesKey(entry);
+        keys.add(key);
+        const from = firstDifference(sent.get(key), entry);
+        if (from === undefined) continue;
+        const length = Math.min(entry.values.length, from + room);
+        more ||= length < entry.values.length;
+        if (room === 0) continue;
+        room -= length - from;
+        series.push(partOf(entry, from, length));
+        sent.set(key, { series: entry, length });
+      }
+      const removed = [...sent.keys()].filter((key) => !keys.has(key));
+      for (const key of removed) sent.delete(key);
+      this.#sent.set(directory, { series: sent, name, checkpoints, averages });
+      const marks = {
+        ...(same(before?.checkpoints, checkpoints) ? {} : { checkpoints }),
+        ...(same(before?.averages, averages) ? {} : { averages }),
+      };
+      if (before?.name !== name || series.length + removed.length > 0 || Object.keys(marks).length > 0) {
+        changed.push({ directory, name, series, removed, ...marks });
+      }
+    }
+    return { changed, more };
   }
 }
 
@@ -101,28 +141,39 @@ export function checkpointMark(entry: CheckpointEntry): CheckpointMark {
   };
 }
 
-function wholeRun(run: NonNullable<CurvesView['run']>): CurvesRun {
-  return {
-    directory: run.directory,
-    name: run.name,
-    series: run.series.map((series) => partOf(series, 0)),
-    checkpoints: run.checkpoints,
-    averages: run.averages,
-  };
-}
-
 const seriesKey = (series: Series): string => `${series.source}\n${series.tag}`;
 
 /** Typed arrays cross the webview line as bytes; plain ones would as JSON, in which NaN does not exist. */
-const partOf = (series: Series, from: number): SeriesPart => ({
-  key: seriesKey(series),
-  tag: series.tag,
-  source: series.source,
-  from,
-  steps: Float64Array.from(series.steps.slice(from)),
-  epochs: Float64Array.from(series.epochs.slice(from)),
-  values: Float64Array.from(series.values.slice(from)),
-});
+function partOf(series: Series, from: number, to: number): SeriesPart {
+  const epochs = known(series.epochs, from, to);
+  const wallTimes = known(series.wallTimes, from, to);
+  return {
+    key: seriesKey(series),
+    tag: series.tag,
+    source: series.source,
+    from,
+    total: series.values.length,
+    steps: column(series.steps, from, to),
+    values: column(series.values, from, to),
+    ...(epochs === undefined ? {} : { epochs }),
+    ...(wallTimes === undefined ? {} : { wallTimes }),
+  };
+}
+
+/** Of its own memory: the editor sends the whole buffer behind a view. */
+function column(numbers: readonly number[], from: number, to: number): Float64Array {
+  const out = new Float64Array(to - from);
+  for (let index = from; index < to; index++) out[index - from] = numbers[index]!;
+  return out;
+}
+
+/** Undefined where the log says nothing. */
+function known(numbers: readonly number[], from: number, to: number): Float64Array | undefined {
+  for (let index = from; index < to; index++) {
+    if (!Number.isNaN(numbers[index])) return column(numbers, from, to);
+  }
+  return undefined;
+}
 
 /** Index of the first point that the page does not have as it is now; undefined when it has them all. */
 function firstDifference(sent: SentSeries | undefined, now: Series): number | undefined {

@@ -7,51 +7,64 @@ import {
   readFromCurves,
   type ToCurves,
 } from '../../../webview/protocol.ts';
-import { checkpointMark, CurvesFeed, type CurvesView } from './curvesFeed.ts';
+import { checkpointMark, CurvesFeed, type CurvesView, type ShownRun } from './curvesFeed.ts';
 
 /** What a curves page's session needs from the editor. */
 export interface CurvesPort {
-  post(message: ToCurves): void;
-  setTitle(runName: string | undefined): void;
+  /** Settles when the page has the message. */
+  post(message: ToCurves): PromiseLike<unknown>;
+  /** The run that is shown; with several their number. */
+  setTitle(shown: string | number | undefined): void;
   reveal(checkpointPath: string): void;
   openReport(reportPath: string): void;
+  /** The way to an average of these checkpoints of one run, oldest first. */
+  average(checkpointPaths: readonly string[]): void;
   watchFolder(): void;
   readReport(reportPath: string): Promise<AverageReport>;
   warn(text: string): void;
 }
 
 /**
- * The host's side of one curves page, without VS Code: which run it shows, what it has been sent, what it may ask.
+ * The host's side of one curves page, without VS Code: which runs it shows, what it has been sent, what it may ask.
  * Nothing is sent before the page says `ready`.
  */
 export class CurvesSession {
   readonly #port: CurvesPort;
   readonly #feed = new CurvesFeed();
   readonly #reports = new Map<string, { readonly mtimeMs: number; readonly measured: readonly Measured[] }>();
-  #wanted: string | null;
+  /** Runs never change, a changed one is a new object: so each is prepared once. */
+  #prepared = new WeakMap<Run, ShownRun>();
+  #wanted: readonly string[] | null;
   #snapshot: RunsSnapshot;
   #ready = false;
   #disposed = false;
+  /** A message is on its way after which more is to be said. */
+  #awaits: ToCurves | undefined;
 
-  constructor(port: CurvesPort, snapshot: RunsSnapshot, wanted: string | null) {
+  constructor(port: CurvesPort, snapshot: RunsSnapshot, wanted: readonly string[] | null) {
     this.#port = port;
     this.#snapshot = snapshot;
     this.#wanted = wanted;
-    port.setTitle(this.run?.name);
+    this.#setTitle();
   }
 
-  /** Directory of the run asked for; null follows the newest. */
-  get wanted(): string | null {
+  /** Directories of the runs asked for; null follows the newest. */
+  get wanted(): readonly string[] | null {
     return this.#wanted;
   }
 
-  get run(): Run | undefined {
+  /** Those of them that there are, in the order of the watcher. */
+  get runs(): readonly Run[] {
     const { runs } = this.#snapshot;
-    if (this.#wanted !== null) return runs.find((run) => run.directory === this.#wanted);
-    return runs.reduce<Run | undefined>(
-      (newest, run) => (newest === undefined || run.mtimeMs > newest.mtimeMs ? run : newest),
+    if (this.#wanted !== null) {
+      const wanted = new Set(this.#wanted);
+      return runs.filter(({ directory }) => wanted.has(directory));
+    }
+    const newest = runs.reduce<Run | undefined>(
+      (best, run) => (best === undefined || run.mtimeMs > best.mtimeMs ? run : best),
       undefined,
     );
+    return newest === undefined ? [] : [newest];
   }
 
   receive(message: unknown): void {
@@ -65,7 +78,7 @@ export class CurvesSession {
     this.#send();
   }
 
-  show(wanted: string | null): void {
+  show(wanted: readonly string[] | null): void {
     this.#wanted = wanted;
     this.#send();
   }
@@ -85,10 +98,10 @@ export class CurvesSession {
       case 'ready':
       case 'resync':
         this.#ready = true;
-        this.#port.post(this.#feed.snapshot(this.#view()));
+        this.#post(this.#feed.snapshot(this.#view()));
         return;
-      case 'selectRun':
-        this.show(message.directory);
+      case 'selectRuns':
+        this.show(message.directories);
         return;
       case 'reveal':
         // Only what is known here: a page must not make the editor touch other paths.
@@ -99,6 +112,14 @@ export class CurvesSession {
           this.#port.openReport(message.path);
         }
         return;
+      case 'averageRange': {
+        const run = this.#snapshot.runs.find(({ directory }) => directory === message.directory);
+        const asked = new Set(message.paths);
+        // In training order, whatever order the page has them in.
+        const paths = run?.checkpoints.map(({ path }) => path).filter((path) => asked.has(path)) ?? [];
+        if (paths.length > 0) this.#port.average(paths);
+        return;
+      }
       case 'watchFolder':
         this.#port.watchFolder();
         return;
@@ -112,27 +133,54 @@ export class CurvesSession {
     return this.#snapshot.runs.flatMap((run) => [...run.checkpoints, ...run.averages]);
   }
 
+  #setTitle(): void {
+    const { runs } = this;
+    this.#port.setTitle(runs.length > 1 ? runs.length : runs[0]?.name);
+  }
+
   #send(): void {
-    this.#port.setTitle(this.run?.name);
-    if (!this.#ready) return;
+    this.#setTitle();
+    // While the page takes in what was sent, what is new gathers.
+    if (!this.#ready || this.#awaits !== undefined) return;
     const message = this.#feed.next(this.#view());
-    if (message !== undefined) this.#port.post(message);
+    if (message !== undefined) this.#post(message);
+  }
+
+  #post(message: ToCurves): void {
+    const taken = this.#port.post(message);
+    this.#awaits = message.more ? message : undefined;
+    if (!message.more) return;
+    const goOn = (): void => {
+      if (this.#awaits !== message) return;
+      this.#awaits = undefined;
+      if (!this.#disposed) this.#send();
+    };
+    // One that was not taken is missed by the page, which then asks for everything.
+    taken.then(goOn, goOn);
   }
 
   #view(): CurvesView {
-    const { run } = this;
     return {
       scanning: this.#snapshot.scanning,
       runs: this.#snapshot.runs.map(({ directory, name }) => ({ directory, name })),
       wanted: this.#wanted,
-      run: run && {
+      shown: this.runs.map((run) => this.#prepare(run)),
+    };
+  }
+
+  #prepare(run: Run): ShownRun {
+    let shown = this.#prepared.get(run);
+    if (shown === undefined) {
+      shown = {
         directory: run.directory,
         name: run.name,
         series: run.series,
         checkpoints: run.checkpoints.map(checkpointMark),
         averages: run.averages.flatMap((entry) => this.#averageMark(entry)),
-      },
-    };
+      };
+      this.#prepared.set(run, shown);
+    }
+    return shown;
   }
 
   #averageMark(entry: CheckpointEntry): AverageMark[] {
@@ -165,6 +213,7 @@ export class CurvesSession {
     this.#port.readReport(reportPath).then(
       (report) => {
         this.#reports.set(reportPath, { mtimeMs, measured: measuredIn(report) });
+        this.#prepared = new WeakMap();
         if (!this.#disposed) this.#send();
       },
       (error: unknown) => {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Locator } from 'playwright-core';
 import { type Browser, openBrowser } from '../../../scripts/workbench/browser.ts';
-import type { ToCurves } from '../../../webview/protocol.ts';
+import type { RunChange, ToCurves } from '../../../webview/protocol.ts';
 import { type OpenPage, openWebview } from './open.ts';
-import { curvesSnapshot, part, sampleRun, STEPS } from './samples.ts';
+import { curvesSnapshot, part, RUN, sampleRun, STEPS } from './samples.ts';
 
 describe('curves page', () => {
   let browser: Browser;
@@ -34,19 +34,27 @@ describe('curves page', () => {
     await view.page.keyboard.press('Escape');
     return found;
   };
-  const nextEpoch = (number: number): ToCurves => ({
+  const increment = (number: number, ...changed: readonly RunChange[]): ToCurves => ({
     kind: 'increment',
     number,
-    series: [
-      part(
-        'train/loss',
-        Array.from({ length: STEPS }, (_, index) => [20 * STEPS + index + 1, 21, 0.1]),
-        20 * STEPS,
-      ),
-      part('val/loss', [[21 * STEPS, 21, 0.2]], 20),
-    ],
-    removed: [],
+    more: false,
+    changed,
+    gone: [],
   });
+  const nextEpoch = (number: number): ToCurves =>
+    increment(number, {
+      directory: RUN,
+      name: 'digits/runs/seed-1',
+      series: [
+        part(
+          'train/loss',
+          Array.from({ length: STEPS }, (_, index) => [20 * STEPS + index + 1, 21, 0.1]),
+          20 * STEPS,
+        ),
+        part('val/loss', [[21 * STEPS, 21, 0.2]], 20),
+      ],
+      removed: [],
+    });
 
   test('asks for its data, and draws a chart per quantity', async () => {
     assert.deepEqual(await kinds(), ['ready']);
@@ -145,13 +153,17 @@ describe('curves page', () => {
     });
   });
 
-  test('picks runs', async () => {
+  test('picks runs: one more, only one, the newest again', async () => {
     await view.post(curvesSnapshot(sampleRun()));
-    await view.page.getByLabel('Run').selectOption({ label: 'digits/runs/seed-2' });
-    await view.page.getByLabel('Run').selectOption({ index: 0 });
+    await button('digits/runs/seed-1').first().click();
+    await view.drawn();
+    await view.page.getByRole('checkbox', { name: 'digits/runs/seed-2' }).check();
+    await view.page.locator('.run-name').last().click();
+    await view.page.getByLabel('Newest run').check();
     assert.deepEqual((await view.sent()).slice(1), [
-      { kind: 'selectRun', directory: '/data/digits/runs/seed-2' },
-      { kind: 'selectRun', directory: null },
+      { kind: 'selectRuns', directories: [RUN, '/data/digits/runs/seed-2'] },
+      { kind: 'selectRuns', directories: ['/data/digits/runs/seed-2'] },
+      { kind: 'selectRuns', directories: null },
     ]);
   });
 
@@ -165,7 +177,7 @@ describe('curves page', () => {
     assert.deepEqual((await view.sent()).at(-1), { kind: 'watchFolder' });
     await view.post({
       ...(curvesSnapshot(undefined) as Extract<ToCurves, { kind: 'snapshot' }>),
-      wanted: '/gone',
+      wanted: ['/gone'],
     });
     assert.match(await text(), /This run is gone/);
     await view.post(curvesSnapshot({ ...sampleRun(), series: [] }));

@@ -89,7 +89,7 @@ const shots: readonly Shot[] = [
     prepare: async (view) => {
       await view.post(curvesSnapshot(sampleRun(22, true)));
       await view.page.getByRole('button', { name: 'Log', exact: true }).first().click();
-      await view.page.getByRole('button', { name: 'Step' }).click();
+      await view.page.getByLabel('X axis').selectOption('step');
     },
   },
   {

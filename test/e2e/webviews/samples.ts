@@ -11,7 +11,7 @@ import type {
 
 export const EPOCHS = 30;
 export const STEPS = 40;
-const RUN = '/data/digits/runs/seed-1';
+export const RUN = '/data/digits/runs/seed-1';
 
 /** In [0, 1). */
 function uniform(seed: number): () => number {
@@ -27,6 +27,7 @@ export function part(tag: string, points: readonly Point[], from = 0): SeriesPar
     tag,
     source: `${RUN}/metrics.csv`,
     from,
+    total: from + points.length,
     steps: Float64Array.from(points, ([step]) => step),
     epochs: Float64Array.from(points, ([, epoch]) => epoch),
     values: Float64Array.from(points, ([, , value]) => value),
@@ -97,13 +98,14 @@ export function sampleRun(epochs = EPOCHS, diverged = false): CurvesRun {
 export const curvesSnapshot = (run: CurvesRun | undefined, number = 1): ToCurves => ({
   kind: 'snapshot',
   number,
+  more: false,
   scanning: false,
-  wanted: run?.directory ?? null,
+  wanted: run === undefined ? null : [run.directory],
   runs: [
     ...(run === undefined ? [] : [{ directory: run.directory, name: run.name }]),
     { directory: '/data/digits/runs/seed-2', name: 'digits/runs/seed-2' },
   ],
-  ...(run === undefined ? {} : { run }),
+  shown: run === undefined ? [] : [run],
 });
 
 const row = (

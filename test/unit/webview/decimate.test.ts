@@ -6,6 +6,7 @@ import { decimate, isLone, type Point } from '../../../webview/curves/decimate.t
 const line = (values: readonly number[]) => ({
   x: Float64Array.from(values, (_, index) => index),
   y: Float64Array.from(values),
+  map: undefined,
 });
 const isGap = ({ y }: Point): boolean => Number.isNaN(y);
 const finite = (points: readonly Point[]): readonly Point[] => points.filter((point) => !isGap(point));
@@ -45,7 +46,7 @@ describe('decimate against brute force', () => {
       const drawable = (index: number): boolean => Number.isFinite(y[index]!) && (!positive || y[index]! > 0);
       const [min, max] = [x[1234]!, x[18_765]!];
       const columns = 300;
-      const points = decimate({ x, y }, min, max, columns, positive);
+      const points = decimate({ x, y, map: undefined }, { min, max }, columns, positive);
       const indexOf = new Map(Array.from(x, (value, index) => [value, index]));
       const columnOf = (value: number): number => Math.floor(((value - min) * columns) / (max - min));
 
@@ -94,7 +95,7 @@ describe('decimate against brute force', () => {
 describe('decimate', () => {
   test('gives all points, and one gap for many NaN, when there are few', () => {
     const { x, y } = line([1, NaN, NaN, 2, Infinity, 3]);
-    assert.deepEqual(decimate({ x, y }, 0, 5, 100), [
+    assert.deepEqual(decimate({ x, y, map: undefined }, { min: 0, max: 5 }, 100), [
       { x: 0, y: 1 },
       { x: 1, y: NaN },
       { x: 3, y: 2 },
@@ -104,7 +105,7 @@ describe('decimate', () => {
   });
 
   test('keeps one point beyond each edge, so that the line runs to them', () => {
-    const points = decimate(line([0, 1, 2, 3, 4, 5, 6]), 2.5, 3.5, 100);
+    const points = decimate(line([0, 1, 2, 3, 4, 5, 6]), { min: 2.5, max: 3.5 }, 100);
     assert.deepEqual(
       points.map(({ x }) => x),
       [2, 3, 4],
@@ -115,7 +116,7 @@ describe('decimate', () => {
     const y = new Float64Array(1_000_000);
     y[654_321] = 9;
     const x = Float64Array.from(y, (_, index) => index);
-    const points = decimate({ x, y }, 0, 999_999, 500);
+    const points = decimate({ x, y, map: undefined }, { min: 0, max: 999_999 }, 500);
     assert.ok(points.some((point) => point.x === 654_321 && point.y === 9));
     assert.ok(points.length <= 2 * 502);
   });
@@ -124,16 +125,20 @@ describe('decimate', () => {
     const y = new Float64Array(1_000_000);
     y[654_321] = NaN;
     const x = Float64Array.from(y, (_, index) => index);
-    assert.equal(decimate({ x, y }, 0, 999_999, 500).filter(isGap).length, 1);
+    assert.equal(decimate({ x, y, map: undefined }, { min: 0, max: 999_999 }, 500).filter(isGap).length, 1);
   });
 
   test('an all-NaN line draws nothing', () =>
-    assert.deepEqual(decimate(line(Array.from({ length: 5000 }, () => NaN)), 0, 5000, 100), []));
+    assert.deepEqual(
+      decimate(line(Array.from({ length: 5000 }, () => NaN)), { min: 0, max: 5000 }, 100),
+      [],
+    ));
 
-  test('an empty line draws nothing', () => assert.deepEqual(decimate(line([]), 0, 1, 100), []));
+  test('an empty line draws nothing', () =>
+    assert.deepEqual(decimate(line([]), { min: 0, max: 1 }, 100), []));
 
   test('on a logarithmic axis zero and less are gaps', () => {
-    const points = decimate(line([1, 0, 2, -1, 3]), 0, 4, 100, true);
+    const points = decimate(line([1, 0, 2, -1, 3]), { min: 0, max: 4 }, 100, true);
     assert.deepEqual(
       points.map(({ y }) => y),
       [1, NaN, 2, NaN, 3],
@@ -142,7 +147,7 @@ describe('decimate', () => {
 });
 
 test('isLone finds points without a neighbour to be joined with', () => {
-  const points = decimate(line([1, NaN, 2, 3, NaN, 4]), 0, 5, 100);
+  const points = decimate(line([1, NaN, 2, 3, NaN, 4]), { min: 0, max: 5 }, 100);
   assert.deepEqual(
     points.map((_, index) => isLone(points, index)),
     [true, false, false, false, false, true],

@@ -79,3 +79,34 @@ describe('groupSeries', () => {
 
   test('has nothing to show for nothing', () => assert.deepEqual(groupSeries([]), []));
 });
+
+test('figures of the machine: all GPUs in one chart, behind the curves of the model', () => {
+  const groups = groupSeries(
+    series(
+      'system/gpu.0.temp',
+      'system/gpu.1.temp',
+      'system/gpu.0.memory',
+      'eval_runtime',
+      'eval_samples_per_second',
+      'step_time',
+      'val/f1',
+      'train/loss',
+      'layer.0.norm',
+      'layer.1.norm',
+    ),
+  );
+  assert.deepEqual(
+    groups.map(({ key, members }) => [key, members.length]),
+    [
+      ['loss', 1],
+      ['f1', 1],
+      ['layer 0 norm', 1],
+      ['layer 1 norm', 1],
+      ['runtime', 1],
+      ['samples per second', 1],
+      ['system gpu memory', 1],
+      ['system gpu temp', 2],
+      ['time', 1],
+    ],
+  );
+});

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { epochScale } from '../../../webview/curves/epochs.ts';
+import { placingOf, type RunAxis } from '../../../webview/curves/axes.ts';
+import { placeAt } from '../../../webview/curves/decimate.ts';
+import { epochScale, SeriesEpochs, type StepsAndEpochs } from '../../../webview/curves/epochs.ts';
 import { LineCache } from '../../../webview/curves/lineCache.ts';
-import { buildLine, valueAt } from '../../../webview/curves/lines.ts';
+import { FollowedLine, valueAt } from '../../../webview/curves/lines.ts';
 import { MAX_ROWS, tableRows } from '../../../webview/curves/rows.ts';
 import { lowerBound, nearestIndex } from '../../../webview/curves/search.ts';
 import { defaultSmoothing } from '../../../webview/curves/state.ts';
@@ -12,13 +14,26 @@ const columns = (points: readonly (readonly [step: number, epoch: number, value:
   steps: Float64Array.from(points, ([step]) => step),
   epochs: Float64Array.from(points, ([, epoch]) => epoch),
   values: Float64Array.from(points, ([, , value]) => value),
+  wallTimes: Float64Array.from(points, ([step]) => 1000 * step),
+  rewrites: 0,
 });
-const drawn = (x: readonly number[], y: readonly number[] = x) => ({
-  x: Float64Array.from(x),
-  y: Float64Array.from(y),
-  superseded: 0,
-  notFinite: 0,
-});
+const followed = (series: StepsAndEpochs): SeriesEpochs => {
+  const epochs = new SeriesEpochs();
+  epochs.follow(series);
+  return epochs;
+};
+const scaleOf = (...series: readonly StepsAndEpochs[]) => epochScale(series.map(followed));
+const lineOf = (series: ReturnType<typeof columns>, axis: Partial<RunAxis> = {}): FollowedLine => {
+  const line = new FollowedLine(
+    placingOf(followed(series).own, { axis: 'step', scale: undefined, start: undefined, ...axis }),
+  );
+  line.follow(series);
+  return line;
+};
+const places = (line: FollowedLine): readonly number[] =>
+  Array.from(line.x, (_, index) => placeAt(line, index));
+const drawn = (x: readonly number[], y: readonly number[] = x): FollowedLine =>
+  lineOf(columns(x.map((step, index) => [step, NaN, y[index]!])));
 
 test('search agrees with a linear scan', () => {
   const x = Float64Array.from({ length: 50 }, (_, index) => index ** 1.5);
@@ -31,38 +46,74 @@ test('search agrees with a linear scan', () => {
   assert.equal(nearestIndex(new Float64Array(0), 1), undefined);
 });
 
-describe('buildLine', () => {
-  test('a resumed run draws no line backwards: the new points replace the old ones', () => {
-    const line = buildLine(
-      columns([
-        [1, NaN, 10],
-        [2, NaN, 20],
-        [3, NaN, 30],
-        [4, NaN, 40],
-        [3, NaN, 33],
-        [4, NaN, 44],
-        [5, NaN, 55],
-      ]),
-      'step',
-      undefined,
-    );
+describe('FollowedLine', () => {
+  test('a resumed run draws no line backwards: the new points replace the old ones, which are kept apart', () => {
+    const line = drawn([1, 2, 3, 4, 3, 4, 5], [10, 20, 30, 40, 33, 44, 55]);
     assert.deepEqual([...line.x], [1, 2, 3, 4, 5]);
     assert.deepEqual([...line.y], [10, 20, 33, 44, 55]);
     assert.equal(line.superseded, 2);
+    assert.deepEqual(
+      line.earlier.map(({ x, y }) => [[...x], [...y]]),
+      [
+        [
+          [2, 3, 4],
+          [20, 30, 40],
+        ],
+      ],
+    );
   });
 
   test('counts what is not finite and keeps it as gaps', () => {
-    const line = buildLine(
-      columns([
-        [1, 0, 1],
-        [2, 0, NaN],
-        [3, 0, Infinity],
-      ]),
-      'step',
-      undefined,
-    );
+    const line = drawn([1, 2, 3], [1, NaN, Infinity]);
     assert.deepEqual([...line.y], [1, NaN, Infinity]);
     assert.equal(line.notFinite, 2);
+    // What gave way is not counted.
+    assert.equal(drawn([1, 2, 3, 2], [1, NaN, Infinity, 5]).notFinite, 0);
+  });
+
+  test('is the columns themselves while they ascend', () => {
+    const series = columns([
+      [1, NaN, 5],
+      [2, NaN, 6],
+    ]);
+    const line = lineOf(series);
+    assert.equal(line.x, series.steps);
+    assert.equal(line.y, series.values);
+  });
+
+  test('knows its lowest and highest value, whatever comes and goes', () => {
+    const line = drawn([1, 2, 3, 4, 5, 4, 5], [3, NaN, -Infinity, -9, 9, 2, 4]);
+    assert.deepEqual([line.lowest, line.highest], [3, 4]);
+    assert.deepEqual([line.y[3], line.y[4]], [2, 4]);
+    const none = drawn([1, 2], [NaN, Infinity]);
+    assert.deepEqual([none.lowest, none.highest], [-1, -1]);
+  });
+
+  test('grown bit by bit it is the line of the whole', () => {
+    const random = (index: number): number => Math.abs(Math.sin(index * 12.9898) * 43_758.5453) % 1;
+    let step = 0;
+    const all = columns(
+      Array.from({ length: 3000 }, (_, index) => {
+        step = random(index) < 0.004 ? Math.floor(step * random(index + 0.5)) : step + 1;
+        return [step, NaN, random(index + 0.3) < 0.02 ? NaN : random(index + 0.7)];
+      }),
+    );
+    const whole = lineOf(all);
+    assert.ok(whole.superseded > 100);
+    const grown = new FollowedLine({ column: 'steps', map: undefined });
+    for (let length = 0; length <= 3000; length += 50) {
+      grown.follow({
+        ...all,
+        steps: all.steps.subarray(0, length),
+        values: all.values.subarray(0, length),
+      });
+    }
+    for (const key of ['x', 'y', 'superseded', 'notFinite', 'lowest', 'highest', 'earlier'] as const) {
+      assert.deepEqual(grown[key], whole[key], key);
+    }
+    const pyramid = grown.pyramid(false);
+    pyramid.query(0, grown.y.length);
+    assert.equal(pyramid.low, whole.y[whole.lowest]);
   });
 
   test('a value per epoch stands at its epoch, values per step within it', () => {
@@ -74,12 +125,26 @@ describe('buildLine', () => {
       [8, 2, 0],
       [12, 3, 0],
     ]);
-    const scale = epochScale([perStep, perEpoch]);
-    assert.deepEqual([...buildLine(perEpoch, 'epoch', scale).x], [1, 2, 3]);
+    const scale = scaleOf(perStep, perEpoch);
+    assert.deepEqual(places(lineOf(perEpoch, { axis: 'epoch', scale })), [1, 2, 3]);
     assert.deepEqual(
-      [...buildLine(perStep, 'epoch', scale).x],
+      places(lineOf(perStep, { axis: 'epoch', scale })),
       Array.from({ length: 12 }, (_, index) => (index + 1) / 4),
     );
+  });
+
+  test('times: relative ones in seconds from the start; a clock that goes back leaves no point out', () => {
+    const series = columns([
+      [1, NaN, 1],
+      [2, NaN, 2],
+      [3, NaN, 3],
+    ]);
+    assert.deepEqual(places(lineOf(series, { axis: 'relative', start: 1000 })), [0, 1, 2]);
+    assert.deepEqual(places(lineOf(series, { axis: 'wall' })), [1000, 2000, 3000]);
+    series.wallTimes.set([5000, 4000, 6000]);
+    const line = lineOf(series, { axis: 'wall' });
+    assert.deepEqual([...line.x], [5000, 5000, 6000]);
+    assert.equal(line.superseded, 0);
   });
 });
 
@@ -90,7 +155,7 @@ describe('epochScale', () => {
     );
 
   test('there and back again', () => {
-    const scale = epochScale([steps(100, 10)])!;
+    const scale = scaleOf(steps(100, 10))!;
     for (let step = 1; step <= 100; step++) {
       assert.ok(Math.abs(scale.stepOf(scale.epochOf(step)) - step) < 1e-9);
     }
@@ -99,34 +164,34 @@ describe('epochScale', () => {
   });
 
   test('an epoch that has only begun is taken to be as long as the one before', () => {
-    const scale = epochScale([steps(33, 10, 1)])!;
+    const scale = scaleOf(steps(33, 10, 1))!;
     assert.equal(scale.epochOf(30), 3);
     assert.ok(Math.abs(scale.epochOf(33) - 3.3) < 1e-12);
     assert.equal(scale.stepOf(4), 40);
   });
 
   test('knows nothing where no log names two epochs', () => {
-    assert.equal(epochScale([]), undefined);
-    assert.equal(epochScale([steps(5, 10)]), undefined);
+    assert.equal(scaleOf(), undefined);
+    assert.equal(scaleOf(steps(5, 10)), undefined);
     assert.equal(
-      epochScale([
+      scaleOf(
         columns([
           [1, NaN, 0],
           [2, NaN, 0],
         ]),
-      ]),
+      ),
       undefined,
     );
   });
 
   test('fractional epochs are taken as they are', () => {
-    const scale = epochScale([
+    const scale = scaleOf(
       columns([
         [10, 0.1, 0],
         [20, 0.2, 0],
         [30, 0.3, 0],
       ]),
-    ])!;
+    )!;
     assert.ok(Math.abs(scale.epochOf(25) - 0.25) < 1e-12);
   });
 });
@@ -162,11 +227,12 @@ describe('tableRows', () => {
 });
 
 describe('LineCache', () => {
+  const ON_STEPS: RunAxis = { axis: 'step', scale: undefined, start: undefined };
   const name = (tag: string) => ({ key: tag, tag, source: '/m' });
   const stored = (tag: string, steps: readonly number[]): StoredSeries => {
-    const series = new StoredSeries(name(tag));
+    const series = new StoredSeries('/run', name(tag));
     const columns = Float64Array.from(steps);
-    series.put({ ...name(tag), from: 0, steps: columns, epochs: columns.map(() => NaN), values: columns });
+    series.put({ ...name(tag), from: 0, total: steps.length, steps: columns, values: columns });
     return series;
   };
   const dense = stored(
@@ -176,24 +242,26 @@ describe('LineCache', () => {
   const sparse = stored('val/loss', [0, 250, 500, 750, 999]);
 
   test('smooths the dense series, and leaves a value per epoch alone', () => {
-    const lines = new LineCache().lines([dense, sparse], 'step', undefined, 0.6);
+    const lines = new LineCache().lines([dense, sparse], ON_STEPS, 0.6);
     assert.notEqual(lines.get(dense)?.smoothed, undefined);
     assert.equal(lines.get(sparse)?.smoothed, undefined);
   });
 
   test('makes a line again only when something about it changed', () => {
     const cache = new LineCache();
-    const first = cache.lines([dense, sparse], 'step', undefined, 0.6).get(dense)!;
+    const first = cache.lines([dense, sparse], ON_STEPS, 0.6).get(dense)!;
     const { raw, smoothed } = first;
-    const again = cache.lines([dense, sparse], 'step', undefined, 0.6).get(dense)!;
+    const first06 = smoothed?.y[500];
+    const again = cache.lines([dense, sparse], ON_STEPS, 0.6).get(dense)!;
     assert.equal(again.raw, raw);
     assert.equal(again.smoothed, smoothed);
-    const smoother = cache.lines([dense, sparse], 'step', undefined, 0.9).get(dense)!;
+    const smoother = cache.lines([dense, sparse], ON_STEPS, 0.9).get(dense)!;
     assert.equal(smoother.raw, raw);
-    assert.notEqual(smoother.smoothed, smoothed);
+    assert.notEqual(smoother.smoothed?.y[500], first06);
     const point = Float64Array.of(1000);
-    dense.put({ ...name('train/loss'), from: 1000, steps: point, epochs: point, values: point });
-    assert.equal(cache.lines([dense, sparse], 'step', undefined, 0.9).get(dense)!.raw.x.length, 1001);
+    dense.put({ ...name('train/loss'), from: 1000, total: 1001, steps: point, values: point });
+    const grown = cache.lines([dense, sparse], ON_STEPS, 0.9).get(dense)!;
+    assert.deepEqual([grown.raw.x.length, grown.smoothed?.y.length], [1001, 1001]);
   });
 });
 

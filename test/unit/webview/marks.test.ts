@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { carrier, placeAverages, placeCheckpoints } from '../../../webview/curves/marks.ts';
+import type { Axis } from '../../../webview/curves/axes.ts';
+import { carrier, type MarkedRun, placeAverages, placeCheckpoints } from '../../../webview/curves/marks.ts';
 import { groupSeries } from '../../../webview/curves/grouping.ts';
 import type { AverageMark, CheckpointMark } from '../../../webview/protocol.ts';
 
 const scale = { epochOf: (step: number) => step / 10, stepOf: (epoch: number) => epoch * 10 };
-const line = { x: Float64Array.of(1, 2, 3), y: Float64Array.of(0.5, 0.4, 0.3) };
+const line = (axis: Axis) => ({
+  x: axis === 'epoch' ? Float64Array.of(1, 2, 3) : Float64Array.of(10, 20, 30),
+  y: Float64Array.of(0.5, 0.4, 0.3),
+  map: undefined,
+});
+const run = (axis: Axis): MarkedRun => ({
+  directory: '/run',
+  color: undefined,
+  axis: { axis, scale, start: 5000 },
+  timeOf: (step) => 5000 + 100 * step,
+});
 const checkpoint = (extra: Partial<CheckpointMark>): CheckpointMark => ({
   path: '/c',
   name: 'c',
@@ -23,8 +34,8 @@ test('validation carries the marks where there is one', () => {
 });
 
 describe('placeCheckpoints', () => {
-  const place = (mark: CheckpointMark, axis: 'epoch' | 'step') =>
-    placeCheckpoints([mark], 'val_loss', line, axis, scale).map(({ x, y }) => [x, y]);
+  const place = (mark: CheckpointMark, axis: Axis) =>
+    placeCheckpoints([mark], 'val_loss', line(axis), run(axis)).map(({ x, y }) => [x, y]);
 
   test('at its epoch, on the line', () =>
     assert.deepEqual(place(checkpoint({ epoch: 2, step: 999 }), 'epoch'), [[2, 0.4]]));
@@ -39,6 +50,11 @@ describe('placeCheckpoints', () => {
 
   test('at the foot where the line has nothing', () =>
     assert.deepEqual(place(checkpoint({ epoch: 9 }), 'epoch'), [[9, undefined]]));
+
+  test('on axes of time where its step was logged', () => {
+    assert.deepEqual(place(checkpoint({ step: 20 }), 'wall'), [[7000, undefined]]);
+    assert.deepEqual(place(checkpoint({ epoch: 2 }), 'relative'), [[2, undefined]]);
+  });
 
   test('nowhere without step and epoch', () => assert.deepEqual(place(checkpoint({}), 'epoch'), []));
 });
@@ -58,7 +74,7 @@ describe('placeAverages', () => {
     recommendation: '',
   };
   const heights = (...tags: readonly string[]) =>
-    placeAverages([average], group(...tags), 'epoch', scale).map(({ y }) => y);
+    placeAverages([average], group(...tags), run('epoch')).map(({ y }) => y);
 
   test('in the chart of each quantity that it has a number for, by whatever name', () => {
     assert.deepEqual(heights('val_acc', 'train_acc'), [0.97]);

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { LossPoint, PassProgress } from '../../../src/core/averaging/types.ts';
 import type { Series } from '../../../src/core/metrics/types.ts';
 import type { CheckpointEntry, Run, RunsSnapshot } from '../../../src/core/runs/types.ts';
+import { POINTS_PER_MESSAGE } from '../../../src/extension/panels/curvesFeed.ts';
 import { CurvesSession } from '../../../src/extension/panels/curvesSession.ts';
 import { escapeHtml, newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
 import { ResultSession } from '../../../src/extension/panels/resultSession.ts';
@@ -40,16 +41,22 @@ const run = (extra: Partial<Run> = {}): Run => ({
 });
 const snapshotOf = (...runs: readonly Run[]): RunsSnapshot => ({ runs, scanning: false, warnings: [] });
 
-function curvesSession(first: RunsSnapshot, wanted: string | null = null) {
+function curvesSession(first: RunsSnapshot, wanted: readonly string[] | null = null) {
   const sent: ToCurves[] = [];
   const done: string[] = [];
+  /** Called when the page has what was sent. */
+  const taken: (() => void)[] = [];
   const reports = new Map<string, () => void>();
   const session = new CurvesSession(
     {
-      post: (message) => sent.push(message),
+      post: (message) => {
+        sent.push(message);
+        return new Promise<void>((resolve) => taken.push(resolve));
+      },
       setTitle: (name) => done.push(`title ${name ?? ''}`),
       reveal: (path) => done.push(`reveal ${path}`),
       openReport: (path) => done.push(`report ${path}`),
+      average: (paths) => done.push(`average ${paths.join(' ')}`),
       watchFolder: () => done.push('watch'),
       readReport: (path) => new Promise((resolve) => reports.set(path, () => resolve(sampleReport()))),
       warn: (text) => done.push(`warn ${text}`),
@@ -57,7 +64,7 @@ function curvesSession(first: RunsSnapshot, wanted: string | null = null) {
     first,
     wanted,
   );
-  return { session, sent, done, reports };
+  return { session, sent, done, taken, reports };
 }
 
 describe('CurvesSession', () => {
@@ -68,7 +75,7 @@ describe('CurvesSession', () => {
     session.receive({ kind: 'ready' });
     assert.equal(sent.length, 1);
     assert.ok(sent[0]?.kind === 'snapshot');
-    assert.deepEqual([...sent[0].run!.series[0]!.values], [1, 2, 3, 4]);
+    assert.deepEqual([...sent[0].shown[0]!.series[0]!.values], [1, 2, 3, 4]);
   });
 
   test('then only new points, numbered without a hole', () => {
@@ -78,10 +85,13 @@ describe('CurvesSession', () => {
     session.update(snapshotOf(run({ series: [series([1, 2, 3, 4, 5, 6])] })));
     const [first, second, third] = sent;
     assert.ok(second?.kind === 'increment' && third?.kind === 'increment');
-    assert.deepEqual([second.series[0]!.from, [...second.series[0]!.values]], [3, [4, 5]]);
-    assert.deepEqual([third.series[0]!.from, [...third.series[0]!.values]], [5, [6]]);
+    assert.deepEqual(
+      [second.changed[0]!.series[0]!.from, [...second.changed[0]!.series[0]!.values]],
+      [3, [4, 5]],
+    );
+    assert.deepEqual([third.changed[0]!.series[0]!.from, [...third.changed[0]!.series[0]!.values]], [5, [6]]);
     assert.deepEqual([second.number, third.number], [first!.number + 1, first!.number + 2]);
-    assert.equal(second.checkpoints, undefined);
+    assert.equal(second.changed[0]!.checkpoints, undefined);
   });
 
   test('no message when nothing that is shown changed', () => {
@@ -97,7 +107,10 @@ describe('CurvesSession', () => {
     session.update(snapshotOf(run({ series: [series([1, 9])] })));
     const message = sent[1];
     assert.ok(message?.kind === 'increment');
-    assert.deepEqual([message.series[0]!.from, [...message.series[0]!.values]], [1, [9]]);
+    assert.deepEqual(
+      [message.changed[0]!.series[0]!.from, [...message.changed[0]!.series[0]!.values]],
+      [1, [9]],
+    );
   });
 
   test('NaN equals NaN: a diverged series is not sent again and again', () => {
@@ -119,7 +132,7 @@ describe('CurvesSession', () => {
     epochs.push(0);
     session.update(snapshotOf(run({ series: [growing] })));
     assert.ok(sent[1]?.kind === 'increment');
-    assert.deepEqual([...sent[1].series[0]!.values], [3]);
+    assert.deepEqual([...sent[1].changed[0]!.series[0]!.values], [3]);
   });
 
   test('whatever happens, the page ends up with what the watcher knows', () => {
@@ -138,7 +151,7 @@ describe('CurvesSession', () => {
       session.update(snapshotOf(run({ series: state })));
       for (const message of sent.splice(0)) assert.equal(store.apply(message), true);
       assert.deepEqual(
-        [...store.run!.series.values()].map(({ tag, values }) => [tag, [...values]]).sort(),
+        store.series.map(({ tag, values }) => [tag, [...values]]).sort(),
         state.map(({ tag, values }) => [tag, [...values]]).sort(),
       );
     }
@@ -170,17 +183,54 @@ describe('CurvesSession', () => {
     const { session, sent, done } = curvesSession(snapshotOf(old));
     session.receive({ kind: 'ready' });
     session.update(snapshotOf(old, newer));
-    assert.ok(sent[1]?.kind === 'snapshot' && sent[1].run?.name === 'run2');
-    session.receive({ kind: 'selectRun', directory: '/run' });
-    assert.ok(sent[2]?.kind === 'snapshot' && sent[2].run?.name === 'run');
-    assert.equal(session.wanted, '/run');
+    assert.ok(sent[1]?.kind === 'increment' && sent[1].changed[0]?.name === 'run2');
+    assert.deepEqual(sent[1].gone, ['/run']);
+    session.receive({ kind: 'selectRuns', directories: ['/run'] });
+    assert.ok(sent[2]?.kind === 'increment' && sent[2].changed[0]?.name === 'run');
+    assert.deepEqual(session.wanted, ['/run']);
     assert.equal(done.at(-1), 'title run');
   });
 
   test('a chosen run that is gone leaves no other in its place', () => {
-    const { session, sent } = curvesSession(snapshotOf(run({ directory: '/other' })), '/run');
+    const { session, sent } = curvesSession(snapshotOf(run({ directory: '/other' })), ['/run']);
     session.receive({ kind: 'ready' });
-    assert.ok(sent[0]?.kind === 'snapshot' && sent[0].run === undefined && sent[0].wanted === '/run');
+    assert.ok(sent[0]?.kind === 'snapshot' && sent[0].shown.length === 0);
+  });
+
+  test('shows several runs, and adds and takes away single ones without sending the others again', () => {
+    const other = run({ directory: '/run2', name: 'run2' });
+    const { session, sent, done } = curvesSession(snapshotOf(run(), other), ['/run']);
+    session.receive({ kind: 'ready' });
+    session.receive({ kind: 'selectRuns', directories: ['/run2', '/run'] });
+    session.receive({ kind: 'selectRuns', directories: ['/run2'] });
+    const [, second, third] = sent;
+    assert.ok(second?.kind === 'increment' && third?.kind === 'increment');
+    assert.deepEqual(
+      second.changed.map(({ directory }) => directory),
+      ['/run2'],
+    );
+    assert.deepEqual([third.changed, third.gone], [[], ['/run']]);
+    assert.deepEqual(done.slice(1), ['title 2', 'title run2']);
+  });
+
+  test('a long log comes in parts, each when the page has the one before, and new points in between', async () => {
+    const length = 3 * POINTS_PER_MESSAGE + 10;
+    const long = Array.from({ length }, (_, index) => index);
+    const { session, sent, taken } = curvesSession(snapshotOf(run({ series: [series(long)] })));
+    const store = new CurvesStore();
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(run({ series: [series([...long, -1])] })));
+    assert.equal(sent.length, 1, 'waits for the page');
+    for (let part = 0; part < sent.length; part++) {
+      const message = sent[part]!;
+      assert.equal(store.apply(message), true);
+      assert.equal(message.more, part < 3);
+      taken[part]!();
+      await new Promise(setImmediate);
+    }
+    assert.equal(sent.length, 4);
+    assert.equal(store.series[0]!.length, length + 1);
+    assert.deepEqual([...store.series[0]!.values.slice(-2)], [length - 1, -1]);
   });
 
   const average = entry('avg', {
@@ -198,6 +248,8 @@ describe('CurvesSession', () => {
     const { session, done } = curvesSession(snapshotOf(run({ averages: [average] })));
     for (const message of [
       { kind: 'reveal', path: '/etc/passwd' },
+      { kind: 'averageRange', directory: '/other', paths: ['/run/a'] },
+      { kind: 'averageRange', directory: '/run', paths: ['/run/b', '/etc/passwd', '/run/a'] },
       { kind: 'openReport', path: '/run/a' },
       { kind: 'reveal', path: '/run/a' },
       { kind: 'openReport', path: '/run/avg.twa-report.json' },
@@ -206,6 +258,7 @@ describe('CurvesSession', () => {
       session.receive(message);
     }
     assert.deepEqual(done.slice(1), [
+      'average /run/a /run/b',
       'reveal /run/a',
       'report /run/avg.twa-report.json',
       'warn The curves page sent a message that is not understood.',
@@ -216,12 +269,12 @@ describe('CurvesSession', () => {
     const { session, sent, reports } = curvesSession(snapshotOf(run({ averages: [average] })));
     session.receive({ kind: 'ready' });
     assert.ok(sent[0]?.kind === 'snapshot');
-    assert.deepEqual(sent[0].run?.averages[0]?.measured, [{ name: 'accuracy', value: 0.9 }]);
+    assert.deepEqual(sent[0].shown[0]?.averages[0]?.measured, [{ name: 'accuracy', value: 0.9 }]);
     reports.get('/run/avg.twa-report.json')!();
     await new Promise(setImmediate);
     assert.ok(sent[1]?.kind === 'increment');
     assert.deepEqual(
-      sent[1].averages?.[0]?.measured.map(({ name, interval }) => [name, interval !== undefined]),
+      sent[1].changed[0]?.averages?.[0]?.measured.map(({ name, interval }) => [name, interval !== undefined]),
       [
         ['accuracy', true],
         ['loss', true],

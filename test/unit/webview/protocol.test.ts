@@ -8,7 +8,7 @@ import {
   type ToCurves,
   type ToResult,
 } from '../../../webview/protocol.ts';
-import { INITIAL_STATE, readState, wantedRun } from '../../../webview/curves/state.ts';
+import { INITIAL_STATE, readState, wantedRuns } from '../../../webview/curves/state.ts';
 import { shownReport } from '../../../webview/result/state.ts';
 import { curvesSnapshot, sampleReport, sampleRun } from '../../e2e/webviews/samples.ts';
 
@@ -30,7 +30,14 @@ describe('messages to the curves page', () => {
   });
 
   test('an increment comes through whole', () => {
-    const message: ToCurves = { kind: 'increment', number: 2, series: [], removed: ['k'], checkpoints: [] };
+    const message: ToCurves = {
+      kind: 'increment',
+      number: 2,
+      more: true,
+      changed: [{ directory: '/r', name: 'r', series: [points()], removed: ['k'], checkpoints: [] }],
+      gone: ['/q'],
+      wanted: null,
+    };
     assert.deepEqual(readToCurves(throughChannel(message)), message);
   });
 
@@ -41,7 +48,7 @@ describe('messages to the curves page', () => {
       checkpoints: [{ ...run.checkpoints[0]!, metrics: { loss: NaN } }],
     });
     const read = readToCurves(throughChannel(message));
-    assert.ok(read?.kind === 'snapshot' && Number.isNaN(read.run?.checkpoints[0]?.metrics['loss']));
+    assert.ok(read?.kind === 'snapshot' && Number.isNaN(read.shown[0]?.checkpoints[0]?.metrics['loss']));
   });
 
   for (const [what, message] of [
@@ -49,24 +56,22 @@ describe('messages to the curves page', () => {
     ['null', null],
     ['an unknown kind', { kind: 'eval', number: 1 }],
     ['a missing field', { kind: 'snapshot', number: 1, scanning: false, runs: [] }],
-    ['plain arrays in place of columns', { ...increment(), series: [{ ...points(), values: [1] }] }],
-    [
-      'columns of different lengths',
-      { ...increment(), series: [{ ...points(), values: Float64Array.of(1, 2) }] },
-    ],
+    ['plain arrays in place of columns', increment({ ...points(), values: [1] })],
+    ['columns of different lengths', increment({ ...points(), values: Float64Array.of(1, 2) })],
   ] as const) {
     test(`refuses ${what}`, () => assert.equal(readToCurves(message), undefined));
   }
   test('(and takes the same where it is right)', () =>
-    assert.notEqual(readToCurves({ ...increment(), series: [points()] }), undefined));
+    assert.notEqual(readToCurves(increment(points())), undefined));
 });
 
-function increment() {
-  return { kind: 'increment', number: 1, removed: [] };
+function increment(series: unknown) {
+  const changed = [{ directory: '/r', name: 'r', series: [series], removed: [] }];
+  return { kind: 'increment', number: 1, more: false, changed, gone: [] };
 }
 function points() {
   const one = Float64Array.of(1);
-  return { key: 'k', tag: 't', source: 's', from: 0, steps: one, epochs: one, values: one };
+  return { key: 'k', tag: 't', source: 's', from: 0, total: 1, steps: one, epochs: one, values: one };
 }
 
 describe('messages to the result page', () => {
@@ -125,9 +130,14 @@ describe('messages to the result page', () => {
 describe('messages from the pages', () => {
   test('what they may say', () => {
     assert.deepEqual(readFromCurves({ kind: 'ready', extra: 1 }), { kind: 'ready' });
-    assert.deepEqual(readFromCurves({ kind: 'selectRun', directory: null }), {
-      kind: 'selectRun',
-      directory: null,
+    assert.deepEqual(readFromCurves({ kind: 'selectRuns', directories: null }), {
+      kind: 'selectRuns',
+      directories: null,
+    });
+    assert.deepEqual(readFromCurves({ kind: 'averageRange', directory: '/r', paths: ['/c'] }), {
+      kind: 'averageRange',
+      directory: '/r',
+      paths: ['/c'],
     });
     assert.deepEqual(readFromCurves({ kind: 'reveal', path: '/c' }), { kind: 'reveal', path: '/c' });
     assert.deepEqual(readFromResult({ kind: 'copy', text: 'x' }), { kind: 'copy', text: 'x' });
@@ -138,24 +148,30 @@ describe('messages from the pages', () => {
     assert.equal(readFromCurves({ kind: 'reveal', path: 'x'.repeat(10_000) }), undefined);
     assert.equal(readFromCurves({ kind: 'copy', text: 'x' }), undefined);
     assert.equal(readFromResult({ kind: 'copy', text: 'x'.repeat(100_000) }), undefined);
-    assert.equal(readFromResult({ kind: 'selectRun', directory: null }), undefined);
+    assert.equal(readFromResult({ kind: 'selectRuns', directories: null }), undefined);
     assert.equal(readFromResult(undefined), undefined);
   });
 });
 
 describe('remembered state', () => {
   test('comes back as it was', () => {
-    const state = { ...INITIAL_STATE, run: '/run', log: ['loss'], xZoom: { min: 1, max: 2 } };
+    const state = { ...INITIAL_STATE, runs: ['/run'], log: ['loss'], xZoom: { min: 1, max: 2 } };
     assert.deepEqual(readState(throughChannel(state)), state);
-    assert.equal(wantedRun(state), '/run');
+    assert.deepEqual(wantedRuns(state), ['/run']);
   });
 
   test('that is damaged or absent is the initial one', () => {
     assert.deepEqual(readState(undefined), INITIAL_STATE);
     assert.deepEqual(readState({ ...INITIAL_STATE, smoothing: 1 }), INITIAL_STATE);
     assert.deepEqual(readState({ ...INITIAL_STATE, smoothing: NaN }), INITIAL_STATE);
-    assert.deepEqual(readState({ ...INITIAL_STATE, axis: 'wall' }), INITIAL_STATE);
-    assert.equal(wantedRun('x'), null);
+    assert.deepEqual(readState({ ...INITIAL_STATE, axis: 'moon' }), INITIAL_STATE);
+    assert.equal(wantedRuns('x'), null);
+  });
+
+  test('of an older version keeps what is known', () => {
+    const older: Record<string, unknown> = { ...INITIAL_STATE, smoothing: 0.9 };
+    delete older['logX'];
+    assert.deepEqual(readState(older), { ...INITIAL_STATE, smoothing: 0.9 });
   });
 
   test('of a result names its report, of a running pass none', () => {

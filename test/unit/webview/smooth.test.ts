@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { meanSpacing, smooth, weightFor } from '../../../webview/curves/smooth.ts';
+import { meanSpacing, smooth, Smoother, weightFor } from '../../../webview/curves/smooth.ts';
 
 /** The definition, term by term. */
 const byDefinition = (y: readonly number[], weight: number): number[] =>
@@ -50,14 +50,42 @@ test('values that are not finite stay gaps and change nothing after them', () =>
   assert.deepEqual([...out], [a, NaN, b, Infinity, c]);
 });
 
+const line = (...x: readonly number[]) => ({
+  x: Float64Array.from(x),
+  y: Float64Array.from(x),
+  map: undefined,
+});
+
 test('a sparser series has the time constant of the densest one', () => {
-  const dense = Float64Array.from({ length: 101 }, (_, index) => index);
-  const sparse = Float64Array.of(0, 10, 20, 30);
+  const dense = line(...Array.from({ length: 101 }, (_, index) => index));
+  const sparse = line(0, 8, 16, 24);
   assert.equal(meanSpacing(dense), 1);
-  assert.equal(meanSpacing(sparse), 10);
-  // After 10 steps an impulse is worth the same in both.
-  assert.ok(Math.abs(weightFor(0.6, sparse, 1) - 0.6 ** 10) < 1e-15);
+  assert.equal(meanSpacing(sparse), 8);
+  // After 8 steps an impulse is worth the same in both.
+  assert.ok(Math.abs(weightFor(0.6, sparse, 1) - 0.6 ** 8) < 1e-15);
   assert.equal(weightFor(0.6, dense, 1), 0.6);
   assert.equal(weightFor(0, sparse, 1), 0);
-  assert.equal(weightFor(0.6, Float64Array.of(5), 1), 0);
+  assert.equal(weightFor(0.6, line(5), 1), 0);
+});
+
+test('a point more does not change the weight, a spacing that differs does', () => {
+  const nearly = line(...Array.from({ length: 1000 }, (_, index) => index * 1.01));
+  assert.equal(weightFor(0.6, nearly, 1), 0.6);
+  // To a quarter of an octave, so at most an eighth off: 2^(1/8) is 9 %.
+  const exponent = Math.log(weightFor(0.6, line(0, 10, 20), 1)) / Math.log(0.6);
+  assert.ok(exponent > 10 / 1.091 && exponent < 10 * 1.091, String(exponent));
+});
+
+test('what is added to a growing column is averaged as if it had been there', () => {
+  const y = Float64Array.from({ length: 1000 }, (_, index) => (index % 97 === 0 ? NaN : Math.cos(index)));
+  const smoother = new Smoother(0.93);
+  let before = 0;
+  for (const length of [1, 2, 300, 301, 999, 1000]) {
+    assert.equal(smoother.follow(y.subarray(0, length), before), before);
+    before = length;
+  }
+  assert.deepEqual([...smoother.y], [...smooth(y, 0.93)]);
+  y[500] = 7;
+  assert.equal(smoother.follow(y, 500), 0);
+  assert.deepEqual([...smoother.y], [...smooth(y, 0.93)]);
 });

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CurvesRun, SeriesPart, ToCurves } from '../../../webview/protocol.ts';
-import { CurvesStore } from '../../../webview/curves/store.ts';
+import { CurvesStore, type StoredSeries } from '../../../webview/curves/store.ts';
 
 const part = (from: number, values: readonly number[]): SeriesPart => ({
   key: 'k',
   tag: 'loss',
   source: '/m.csv',
   from,
+  total: from + values.length,
   steps: Float64Array.from(values, (_, index) => from + index),
-  epochs: Float64Array.from(values, () => NaN),
   values: Float64Array.from(values),
 });
 const run = (series: readonly SeriesPart[]): CurvesRun => ({
@@ -19,13 +19,14 @@ const run = (series: readonly SeriesPart[]): CurvesRun => ({
   checkpoints: [],
   averages: [],
 });
-const snapshot = (number: number, shown?: CurvesRun): ToCurves => ({
+const snapshot = (number: number, ...shown: readonly CurvesRun[]): ToCurves => ({
   kind: 'snapshot',
   number,
+  more: false,
   scanning: false,
   runs: [],
   wanted: null,
-  ...(shown === undefined ? {} : { run: shown }),
+  shown,
 });
 const increment = (
   number: number,
@@ -34,10 +35,12 @@ const increment = (
 ): ToCurves => ({
   kind: 'increment',
   number,
-  series,
-  removed,
+  more: false,
+  changed: [{ directory: '/run', name: 'run', series, removed }],
+  gone: [],
 });
-const values = (store: CurvesStore): readonly number[] => [...(store.run?.series.get('k')?.values ?? [])];
+const seriesOf = (store: CurvesStore): StoredSeries | undefined => store.shown.get('/run')?.series.get('k');
+const values = (store: CurvesStore): readonly number[] => [...(seriesOf(store)?.values ?? [])];
 
 describe('CurvesStore', () => {
   test('grows by increments', () => {
@@ -80,6 +83,65 @@ describe('CurvesStore', () => {
     const store = new CurvesStore();
     store.apply(snapshot(1, run([part(0, [1])])));
     store.apply(increment(2, [], ['k']));
-    assert.equal(store.run?.series.size, 0);
+    assert.equal(store.shown.get('/run')?.series.size, 0);
+  });
+
+  test('a run that is no longer shown is dropped, another one is added, the first stays as it is', () => {
+    const store = new CurvesStore();
+    store.apply(snapshot(1, run([part(0, [1])]), { ...run([part(0, [5])]), directory: '/other' }));
+    const kept = seriesOf(store);
+    store.apply({
+      kind: 'increment',
+      number: 2,
+      more: false,
+      changed: [{ directory: '/third', name: 'third', series: [part(0, [7])], removed: [] }],
+      gone: ['/other'],
+      wanted: ['/run', '/third'],
+    });
+    assert.deepEqual([...store.shown.keys()], ['/run', '/third']);
+    assert.deepEqual(store.wanted, ['/run', '/third']);
+    assert.equal(seriesOf(store), kept);
+    // The same key in two runs is two series.
+    assert.equal(new Set(store.series.map(({ key }) => key)).size, 2);
+  });
+
+  test('epochs and times may begin late, and be silent for a while', () => {
+    const store = new CurvesStore();
+    store.apply(snapshot(1, run([part(0, [1, 2])])));
+    assert.equal(seriesOf(store)?.epochs, undefined);
+    store.apply(increment(2, [{ ...part(2, [3]), epochs: Float64Array.of(1) }]));
+    store.apply(increment(3, [part(3, [4])]));
+    assert.deepEqual([...seriesOf(store)!.epochs!], [NaN, NaN, 1, NaN]);
+    assert.equal(seriesOf(store)?.wallTimes, undefined);
+  });
+
+  test('a series that comes in parts has its room from the first on; what came whole is not copied', () => {
+    const whole = part(0, [1, 2, 3]);
+    const store = new CurvesStore();
+    store.apply(snapshot(1, run([whole])));
+    assert.equal(seriesOf(store)!.values.buffer, whole.values.buffer);
+    const begun = { ...part(0, [1, 2]), total: 1000 };
+    store.apply(snapshot(2, run([begun])));
+    const { buffer } = seriesOf(store)!.values;
+    store.apply(
+      increment(3, [
+        part(
+          2,
+          Array.from({ length: 998 }, (_, index) => index),
+        ),
+      ]),
+    );
+    assert.equal(seriesOf(store)!.values.buffer, buffer);
+    assert.equal(seriesOf(store)!.length, 1000);
+  });
+
+  test('points that are only added are told from points that changed', () => {
+    const store = new CurvesStore();
+    store.apply(snapshot(1, run([part(0, [1, 2])])));
+    const { rewrites } = seriesOf(store)!;
+    store.apply(increment(2, [part(2, [3])]));
+    assert.equal(seriesOf(store)!.rewrites, rewrites);
+    store.apply(increment(3, [part(1, [9])]));
+    assert.notEqual(seriesOf(store)!.rewrites, rewrites);
   });
 });

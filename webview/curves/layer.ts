@@ -1,0 +1,290 @@
+/** The lines of one chart as a picture, kept from frame to frame. */
+import { decimate, inView, isLone, type Point } from './decimate.ts';
+import type { IndexedLine } from './lines.ts';
+import type { Rgb } from '../shared/color.ts';
+import { Raster } from './raster.ts';
+import { type Frame, pixelsX, pixelsY, Spans } from './spans.ts';
+
+export interface LayerLine {
+  readonly line: IndexedLine;
+  /** Any CSS colour, and the same as numbers. */
+  readonly color: string;
+  readonly rgb: Rgb;
+  /** CSS pixels. */
+  readonly width: number;
+  readonly dash: readonly number[];
+  /** Behind all others and faint: values as logged behind their average, and what a resumed run left behind. */
+  readonly faint: boolean;
+}
+
+export interface LayerInput {
+  readonly lines: readonly LayerLine[];
+  /** Opacity of what is faint. */
+  readonly faintness: number;
+  /** Changes when the lines do. */
+  readonly version: number;
+}
+
+/** Points per chart up to which lines are drawn by the canvas, with round corners and dashes along their way. */
+const STROKED_POINTS = 6000;
+/** Milliseconds of a frame that all charts together may paint before a picture is finished in later frames. */
+const PAINTING_MS = 7;
+/** A first picture is worth a longer wait than a changed one. */
+const FIRST_MS = 120;
+/** A picture that is stretched more than this says nothing. */
+const MOST_STRETCH = 40;
+
+/** What is left of the frame's time, for all charts of the page. */
+const budget = { frame: NaN, spent: 0 };
+function timeLeft(): number {
+  const frame = Number(document.timeline.currentTime);
+  if (frame !== budget.frame) {
+    budget.frame = frame;
+    budget.spent = 0;
+  }
+  return PAINTING_MS - budget.spent;
+}
+
+interface Picture {
+  readonly lines: readonly LayerLine[];
+  readonly frame: Frame;
+  readonly version: number;
+  readonly faint: Raster;
+  readonly strong: Raster;
+  /** Lines that are in it already. */
+  done: number;
+}
+
+export class LineLayer {
+  readonly #spans = new Spans();
+  readonly #again: () => void;
+  /** What is shown, as two canvases: Canvas cannot blend bytes. */
+  readonly #faint = canvas();
+  readonly #strong = canvas();
+  #shown: { readonly frame: Frame; readonly version: number; readonly whole: boolean } | undefined;
+  #painting: Picture | undefined;
+  #spare: Picture | undefined;
+  /** Milliseconds per line and column, as it turned out. */
+  #pace = 3e-4;
+
+  /** @param again asks for another frame: the picture is not finished. */
+  constructor(again: () => void) {
+    this.#again = again;
+  }
+
+  /** Whether what was drawn last was complete and sharp. */
+  get finished(): boolean {
+    return this.#painting === undefined;
+  }
+
+  /**
+   * Draws the lines into a chart's area. Few points are stroked; many are painted column by column. What takes longer
+   * than a frame has is painted over several frames, and until then the last picture is moved to where it belongs.
+   */
+  draw(
+    ctx: CanvasRenderingContext2D,
+    area: { readonly left: number; readonly top: number; readonly width: number; readonly height: number },
+    frame: Frame,
+    { lines, faintness, version }: LayerInput,
+  ): void {
+    const { stroked, painted } = shared(lines, frame);
+    const scale = frame.width / area.width;
+    const left = Math.round(area.left * scale) / scale;
+    const top = Math.round(area.top * scale) / scale;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(area.left - 1, area.top - 1, area.width + 2, area.height + 2);
+    ctx.clip();
+    if (painted.length === 0) {
+      this.#painting = undefined;
+      this.#shown = undefined;
+    } else {
+      this.#paint(painted, frame, version);
+      this.#show(ctx, { left, top, scale }, frame, faintness);
+    }
+    for (const faint of [true, false]) {
+      ctx.globalAlpha = faint ? faintness : 1;
+      for (const one of stroked) if (one.faint === faint) stroke(ctx, one, frame, left, top, scale);
+    }
+    ctx.restore();
+  }
+
+  #paint(lines: readonly LayerLine[], frame: Frame, version: number): void {
+    const shown = this.#shown;
+    if (shown?.whole === true && shown.version === version && sameFrame(shown.frame, frame)) {
+      this.#painting = undefined;
+      return;
+    }
+    // A picture that was begun is finished, however the view moves on: else a long movement would show nothing new.
+    if (this.#painting === undefined || this.#painting.version !== version) {
+      this.#painting = this.#blank(lines, frame, version);
+    }
+    const picture = this.#painting;
+    const { length } = picture.lines;
+    const begun = performance.now();
+    const first = shown === undefined;
+    const allowed = first ? FIRST_MS : Math.max(timeLeft(), 1);
+    // All at once if that is likely to fit: two half pictures cost more than a whole one.
+    const expected = (length - picture.done) * frame.width * this.#pace;
+    const until = begun + (expected < 1.5 * allowed ? 2 * allowed : allowed);
+    const from = picture.done;
+    while (picture.done < length && performance.now() < until) this.#paintLine(picture);
+    const took = performance.now() - begun;
+    budget.spent += took;
+    if (picture.done > from) {
+      this.#pace += 0.3 * (took / ((picture.done - from) * picture.frame.width) - this.#pace);
+    }
+    const whole = picture.done >= length;
+    if (whole || first) this.#present(picture, whole);
+    if (!whole || !sameFrame(picture.frame, frame)) this.#again();
+    if (whole) {
+      this.#painting = undefined;
+      this.#spare = picture;
+    }
+  }
+
+  #blank(lines: readonly LayerLine[], frame: Frame, version: number): Picture {
+    const { width, height } = frame;
+    let spare = this.#spare ?? this.#painting;
+    this.#spare = undefined;
+    if (spare?.faint.width !== width || spare.faint.height !== height) spare = undefined;
+    const faint = spare?.faint ?? new Raster(width, height);
+    const strong = spare?.strong ?? new Raster(width, height);
+    faint.clear();
+    strong.clear();
+    return { lines, frame, version, faint, strong, done: 0 };
+  }
+
+  #paintLine(picture: Picture): void {
+    const { line, rgb, width, dash, faint } = picture.lines[picture.done++]!;
+    const scale = devicePixelRatio;
+    const raster = faint ? picture.faint : picture.strong;
+    this.#spans.trace(line, picture.frame);
+    raster.paint(this.#spans, {
+      color: rgb,
+      width: width * scale,
+      dash: dash.map((length) => length * scale),
+    });
+    const { lone } = this.#spans;
+    for (let at = 0; at < lone.length; at += 2) raster.dot(lone[at]!, lone[at + 1]!, 2.5 * scale, rgb);
+  }
+
+  #present({ frame, version, faint, strong }: Picture, whole: boolean): void {
+    for (const [target, raster] of [
+      [this.#faint, faint],
+      [this.#strong, strong],
+    ] as const) {
+      if (target.canvas.width !== raster.width || target.canvas.height !== raster.height) {
+        target.canvas.width = raster.width;
+        target.canvas.height = raster.height;
+      }
+      target.putImageData(new ImageData(raster.bytes, raster.width, raster.height), 0, 0);
+    }
+    this.#shown = { frame, version, whole };
+  }
+
+  /** Where the picture's window lies in the one that is wanted: the same place, if it is the same. */
+  #show(
+    ctx: CanvasRenderingContext2D,
+    { left, top, scale }: { readonly left: number; readonly top: number; readonly scale: number },
+    frame: Frame,
+    faintness: number,
+  ): void {
+    const shown = this.#shown?.frame;
+    if (shown === undefined || (shown.log === true) !== (frame.log === true) || shown.yLog !== frame.yLog)
+      return;
+    const same = sameFrame(shown, frame);
+    const toX = pixelsX(frame);
+    const toY = pixelsY(frame);
+    const x = same ? 0 : toX(shown.min);
+    const y = same ? 0 : toY(shown.top);
+    const width = same ? frame.width : toX(shown.max) - x;
+    const height = same ? frame.height : toY(shown.bottom) - y;
+    if (!(width < MOST_STRETCH * frame.width && height < MOST_STRETCH * frame.height)) return;
+    ctx.imageSmoothingEnabled = !same;
+    for (const [source, alpha] of [
+      [this.#faint, faintness],
+      [this.#strong, 1],
+    ] as const) {
+      ctx.globalAlpha = alpha;
+      ctx.drawImage(source.canvas, left + x / scale, top + y / scale, width / scale, height / scale);
+    }
+  }
+}
+
+/** Which lines are few enough points to be stroked: the sparsest, as many as there is room for. */
+function shared(
+  lines: readonly LayerLine[],
+  frame: Frame,
+): { readonly stroked: readonly LayerLine[]; readonly painted: readonly LayerLine[] } {
+  const counted = lines.map((one) => {
+    const { from, to } = inView(one.line, frame);
+    return { one, points: to - from };
+  });
+  const strokes = new Set<LayerLine>();
+  let room = STROKED_POINTS;
+  for (const { one, points } of counted.toSorted((a, b) => a.points - b.points)) {
+    room -= points;
+    if (room < 0 || points > frame.width) break;
+    strokes.add(one);
+  }
+  return {
+    stroked: lines.filter((one) => strokes.has(one)),
+    painted: lines.filter((one) => !strokes.has(one)),
+  };
+}
+
+function stroke(
+  ctx: CanvasRenderingContext2D,
+  { line, color, width, dash, faint }: LayerLine,
+  frame: Frame,
+  left: number,
+  top: number,
+  scale: number,
+): void {
+  const toX = pixelsX(frame);
+  const toY = pixelsY(frame);
+  const points = decimate(line, frame, frame.width, frame.yLog);
+  const x = (point: Point): number => left + toX(point.x) / scale;
+  const y = (point: Point): number => top + toY(point.y) / scale;
+  ctx.beginPath();
+  let joined = false;
+  for (const point of points) {
+    if (Number.isNaN(point.y)) {
+      joined = false;
+    } else if (joined) {
+      ctx.lineTo(x(point), y(point));
+    } else {
+      ctx.moveTo(x(point), y(point));
+      joined = true;
+    }
+  }
+  ctx.strokeStyle = ctx.fillStyle = color;
+  ctx.lineWidth = width;
+  ctx.lineJoin = 'bevel';
+  ctx.setLineDash(faint ? [] : [...dash]);
+  ctx.stroke();
+  for (const [index, point] of points.entries()) {
+    if (!isLone(points, index)) continue;
+    ctx.beginPath();
+    ctx.arc(x(point), y(point), 2.5, 0, 2 * Math.PI);
+    ctx.fill();
+  }
+}
+
+function sameFrame(a: Frame, b: Frame): boolean {
+  return (
+    a.min === b.min &&
+    a.max === b.max &&
+    (a.log === true) === (b.log === true) &&
+    a.width === b.width &&
+    a.height === b.height &&
+    a.bottom === b.bottom &&
+    a.top === b.top &&
+    a.yLog === b.yLog
+  );
+}
+
+function canvas(): CanvasRenderingContext2D {
+  return document.createElement('canvas').getContext('2d')!;
+}

@@ -1,0 +1,176 @@
+/**
+ * A line as it falls on pixel columns: of each column the highest and the lowest pixel that the line touches. All of a
+ * line's points go in, however many a column has, through the pyramid; a spike of one point stays, and a gap that is a
+ * column wide stays open.
+ */
+import { placeAt, scaled, type XView } from './decimate.ts';
+import type { IndexedLine } from './lines.ts';
+import { lowerBound } from './search.ts';
+
+/** The window that is drawn, in device pixels. y grows downwards. */
+export interface Frame extends XView {
+  readonly width: number;
+  readonly height: number;
+  /** Values at the bottom and at the top; both above zero where `yLog`. */
+  readonly bottom: number;
+  readonly top: number;
+  readonly yLog: boolean;
+}
+
+/** Far outside of any picture, and still a number to count with. */
+const FAR = 1e7;
+
+export class Spans {
+  /** Topmost and lowest pixel by column; Infinity and -Infinity where the line is not. */
+  top: Float32Array = new Float32Array(0);
+  bottom: Float32Array = new Float32Array(0);
+  /** Points that no neighbour is joined to, as x and y by turns: a column shows them badly. */
+  readonly lone: number[] = [];
+  #width = 0;
+
+  trace(line: IndexedLine, frame: Frame): void {
+    const { width } = frame;
+    if (this.top.length < width) {
+      this.top = new Float32Array(width);
+      this.bottom = new Float32Array(width);
+    }
+    this.#width = width;
+    this.top.fill(Infinity, 0, width);
+    this.bottom.fill(-Infinity, 0, width);
+    this.lone.length = 0;
+    const { x, map } = line;
+    const left = lowerBound(x, map === undefined ? frame.min : map.toColumn(frame.min));
+    const right = lowerBound(x, map === undefined ? frame.max : map.toColumn(frame.max));
+    // The points at the very edge, and one beyond each.
+    const from = Math.max(0, left - 1);
+    const to = Math.min(x.length, right + 1);
+    if (to - from > 2 * width) this.#dense(line, frame, from, to);
+    else this.#sparse(line, frame, from, to);
+  }
+
+  /** Every point for itself. */
+  #sparse(line: IndexedLine, frame: Frame, from: number, to: number): void {
+    const { y } = line;
+    const toX = pixelsX(frame);
+    const toY = pixelsY(frame);
+    let beforeX = NaN;
+    let beforeY = NaN;
+    let joined = true;
+    for (let index = from; index < to; index++) {
+      const atX = toX(placeAt(line, index));
+      const atY = toY(y[index]!);
+      if (Number.isNaN(atY)) {
+        if (!joined) this.lone.push(beforeX, beforeY);
+        joined = true;
+      } else if (Number.isNaN(beforeY)) {
+        joined = false;
+      } else {
+        this.#segment(beforeX, beforeY, atX, atY);
+        joined = true;
+      }
+      beforeX = atX;
+      beforeY = atY;
+    }
+    if (!joined) this.lone.push(beforeX, beforeY);
+  }
+
+  /** Column by column: its points are found by search, its extremes by the pyramid. */
+  #dense(line: IndexedLine, frame: Frame, from: number, to: number): void {
+    const { x, y, map } = line;
+    const { width } = frame;
+    const toX = pixelsX(frame);
+    const toY = pixelsY(frame);
+    const pyramid = line.pyramid(frame.yLog);
+    const start = scaled(frame.min, frame.log);
+    const step = (scaled(frame.max, frame.log) - start) / width;
+    let first = from;
+    // What is left of the view counts to no column, but is joined to the first one.
+    for (let column = -1; column <= width && first < to; column++) {
+      const end =
+        column === width
+          ? to
+          : advance(x, first, to, columnEnd(start + (column + 1) * step, frame.log === true, map));
+      if (end === first) continue;
+      pyramid.query(first, end);
+      if (pyramid.low <= pyramid.high && column >= 0 && column < width) {
+        this.#add(column, toY(pyramid.high), toY(pyramid.low));
+      }
+      const before = first === from ? NaN : toY(y[first - 1]!);
+      const here = toY(y[first]!);
+      // A gap joins nothing.
+      if (!Number.isNaN(before) && !Number.isNaN(here)) {
+        this.#segment(toX(placeAt(line, first - 1)), before, toX(placeAt(line, first)), here);
+      }
+      first = end;
+    }
+  }
+
+  /** The columns that a straight piece of the line goes through. */
+  #segment(x0: number, y0: number, x1: number, y1: number): void {
+    const last = this.#width - 1;
+    const c0 = Math.floor(x0);
+    const c1 = Math.floor(x1);
+    if (c1 < 0 || c0 > last) return;
+    if (c0 === c1) {
+      this.#add(c0, Math.min(y0, y1), Math.max(y0, y1));
+      return;
+    }
+    const slope = (y1 - y0) / (x1 - x0);
+    for (let column = Math.max(0, c0); column <= Math.min(last, c1); column++) {
+      const a = y0 + slope * (Math.max(x0, column) - x0);
+      const b = y0 + slope * (Math.min(x1, column + 1) - x0);
+      this.#add(column, Math.min(a, b), Math.max(a, b));
+    }
+  }
+
+  #add(column: number, top: number, bottom: number): void {
+    if (top < this.top[column]!) this.top[column] = top;
+    if (bottom > this.bottom[column]!) this.bottom[column] = bottom;
+  }
+}
+
+/** Where a column ends, in the line's own x. */
+function columnEnd(at: number, log: boolean, map: { toColumn(at: number): number } | undefined): number {
+  const place = log ? 10 ** at : at;
+  return map === undefined ? place : map.toColumn(place);
+}
+
+/** Lower bound near `from`: columns have about as many points each. */
+function advance(x: Float64Array, from: number, to: number, target: number): number {
+  let stride = 1;
+  let low = from;
+  let high = from;
+  while (high < to && x[high]! < target) {
+    low = high + 1;
+    high += stride;
+    stride *= 2;
+  }
+  high = Math.min(high, to);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (x[middle]! < target) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** From a place on the axis to pixels. */
+export function pixelsX({ min, max, log = false, width }: Frame): (place: number) => number {
+  const start = scaled(min, log);
+  const perUnit = width / (scaled(max, log) - start);
+  const clamp = (x: number): number => Math.min(FAR, Math.max(-FAR, x));
+  return log
+    ? (place) => clamp((scaled(place, true) - start) * perUnit)
+    : (place) => clamp((place - start) * perUnit);
+}
+
+/** From a value to pixels; NaN for what cannot be drawn. */
+export function pixelsY({ bottom, top, yLog, height }: Frame): (value: number) => number {
+  const start = yLog ? Math.log10(bottom) : bottom;
+  const perUnit = height / ((yLog ? Math.log10(top) : top) - start);
+  return (value) => {
+    if (!(value - value === 0) || (yLog && value <= 0)) return NaN;
+    const y = height - ((yLog ? Math.log10(value) : value) - start) * perUnit;
+    return Math.min(FAR, Math.max(-FAR, y));
+  };
+}
