@@ -27,7 +27,9 @@ export function isTrainingConfig(path: string): boolean {
 
 /** The path that stands for the file in the question whose run it is. */
 export function configAnchor(path: string): string {
-  return MLFLOW_PARAMETER.test(path) ? dirname(path) : path;
+  // DVCLive keeps them in its own directory, as it does its logs.
+  const isInside = MLFLOW_PARAMETER.test(path) || basename(dirname(path)) === 'dvclive';
+  return isInside ? dirname(path) : path;
 }
 
 /** Empty where the file says nothing of it, or cannot be read: a configuration is no log, so nobody is told. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { candidateMetrics, readSeries } from '../../../src/core/metrics/registry.ts';
@@ -37,6 +37,40 @@ test("Hugging Face's trainer_state.json", async () => {
   assert.deepEqual(points['eval_loss'], [[8, 0.38895830512046814]]);
   assert.deepEqual(update.points.find(({ tag }) => tag === 'loss')!.epochs, [0.5, 1, 1.5, 2]);
   assert.deepEqual(update.facts, { plan: { steps: 16, epochs: 2 } });
+});
+
+test('a Trainer that was resumed: the newest state has its whole history, as its own JSON says', async (t) => {
+  const directory = await temporaryDirectory(t);
+  // Of the first attempt there is a checkpoint beyond the one that training was resumed from.
+  for (const [name, from] of [
+    ['checkpoint-16', 'checkpoint-16'],
+    ['checkpoint-24', 'resumed/checkpoint-24'],
+  ] as const) {
+    await cp(fixture(from), join(directory, name), { recursive: true });
+  }
+  const state = JSON.parse(await readFile(fixture('resumed/checkpoint-24/trainer_state.json'), 'utf8')) as {
+    log_history: Record<string, number>[];
+  };
+  const series = await readSeries(directory);
+  const tags = new Set(state.log_history.flatMap(Object.keys));
+  tags.delete('step');
+  tags.delete('epoch');
+  assert.deepEqual(new Set(series.map(({ tag }) => tag)), tags);
+  for (const { tag, steps, values } of series) {
+    const rows = state.log_history.filter((row) => tag in row);
+    assert.deepEqual(
+      steps,
+      rows.map(({ step }) => step),
+      tag,
+    );
+    assert.deepEqual(
+      values,
+      rows.map((row) => row[tag]),
+      tag,
+    );
+  }
+  const loss = series.find(({ tag }) => tag === 'loss')!;
+  assert.deepEqual(loss.steps, [4, 8, 12, 16, 20, 24], 'no step twice, none backwards');
 });
 
 test('a trainer state is read again only when it changed, and one that is half written waits', async (t) => {

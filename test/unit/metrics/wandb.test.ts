@@ -89,9 +89,24 @@ function varint(value: number): number[] {
 }
 
 test('how a run ended, how long it shall be, and the figures of the machine', async (t) => {
-  const real = await wandbFormat.open(FIXTURE).poll();
-  assert.deepEqual(real.facts, { outcome: 'finished', plan: {} });
+  const ended = await wandbFormat.open(FIXTURE).poll();
+  assert.deepEqual(ended.facts, { outcome: 'finished', plan: {} });
 
+  const failed = await wandbFormat.open(fixture('wandb/run-fixture2.wandb')).poll();
+  assert.deepEqual(failed.facts, { outcome: 'failed', plan: { epochs: 40, steps: 9000 } });
+  assert.deepEqual(failed.warnings, []);
+  const cpu = failed.points.find(({ tag }) => tag === 'system/cpu')!;
+  assert.ok(cpu.values.length > 5 && cpu.values.every((value) => value >= 0 && value <= 100));
+  assert.ok(cpu.wallTimes.every((at, i) => i === 0 || at > cpu.wallTimes[i - 1]!));
+  assert.deepEqual([cpu.steps[0], cpu.steps.at(-1)], [0, 4], 'at the step that was logged last');
+  assert.deepEqual(failed.points.map(({ tag }) => tag).sort(), [
+    'system/cpu',
+    'system/memory_percent',
+    'system/proc.memory.rssMB',
+    'train/loss',
+  ]);
+
+  // No GPU here, so what its record looks like is written by hand, by the definitions of wandb_internal.proto.
   const item = (key: string, json: string): Buffer => Buffer.concat([field(1, key), field(16, json)]);
   const path = join(await temporaryDirectory(t), 'run-a.wandb');
   await writeFile(

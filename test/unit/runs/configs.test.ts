@@ -21,6 +21,8 @@ test('configurations by name', () => {
     assert.ok(!isTrainingConfig(path), path);
   }
   assert.equal(configAnchor(`${MLFLOW}/params/epochs`), `${MLFLOW}/params`);
+  assert.equal(configAnchor('/r/dvclive/params.yaml'), '/r/dvclive');
+  assert.equal(configAnchor('/r/args.yaml'), '/r/args.yaml');
 });
 
 test('the length of a training, as trainers write it; what is not clear says nothing', async (t) => {

@@ -89,7 +89,9 @@ class WandbTail implements MetricsTail, ByteSink {
         if (typeof value === 'number') values.push([names.join('/'), value]);
       } else stats.skip();
     }
-    for (const [name, value] of values) this.#rows.add(`system/${name}`, this.#lastStep, value, NaN, at);
+    for (const [name, value] of values) {
+      if (IS_WATCHED.test(name)) this.#rows.add(`system/${name}`, this.#lastStep, value, NaN, at);
+    }
   }
 
   #learn(facts: TrainingFacts): void {
@@ -137,6 +139,9 @@ const CONFIG = 5;
 const STATS = 7;
 const RUN = 17;
 const EXIT = 18;
+
+/** Of the machine's figures, those that say whether the training uses it; disks and networks have a dozen more each. */
+const IS_WATCHED = /^(?:gpu\.|cpu$|memory_percent$|proc\.memory\.rssMB$)/;
 
 /** RunRecord: of it the configuration. */
 function decodeRun(run: WireReader): [string, unknown][] {
