@@ -10,6 +10,7 @@ import { throwIfAborted, TwaError } from '../errors.ts';
 import { ChecksumFollower, checksumOf, StoredChecksums, type Checksum } from './checksums.ts';
 import { bytesPerElement, elementCount } from './dtype.ts';
 import { changed, FileSequence, hasCode, requireUnchanged } from './files.ts';
+import { DamagedRun, type ByteRun, type Packed, type ReadAt } from './packed.ts';
 import {
   exists,
   publishDirectory,
@@ -43,6 +44,8 @@ export interface Layout {
    * are read and patched element by element. Empty where the format knows no such thing.
    */
   readonly strides?: ReadonlyMap<string, readonly number[]>;
+  /** Tensors that lie in runs of their own, which have to be unpacked; their positions are in their run. */
+  readonly packed?: ReadonlyMap<string, Packed>;
   /** Runs of bytes whose checksum the format stores: verified when a whole file is read, renewed in a copy. */
   readonly checksums?: readonly Checksum[];
 }
@@ -65,6 +68,8 @@ export interface FlatFormat {
   /** Reads headers only; the result is checked through and through: what it says can be read blindly. */
   readonly readLayout: (path: string, signal?: AbortSignal) => Promise<LayoutResult>;
   readonly outputName: (stem: string, template: CheckpointHeader) => string;
+  /** As {@link CheckpointFormat.write}, for layouts with packed tensors: what is packed anew has another size. */
+  readonly rewrite?: (layout: Layout, chunks: ChunkSource, options: WriteOptions) => Promise<string>;
 }
 
 export function flatFormat(format: FlatFormat): CheckpointFormat {
@@ -90,7 +95,10 @@ export function flatFormat(format: FlatFormat): CheckpointFormat {
       return new FlatReader(layout, options?.hash === true);
     },
     async write(template, chunks, options) {
-      return writeCopy(format.kind, await layoutOf(template), chunks, options);
+      const layout = await layoutOf(template);
+      return (layout.packed?.size ?? 0) > 0 && format.rewrite !== undefined
+        ? format.rewrite(layout, chunks, options)
+        : writeCopy(format.kind, layout, chunks, options);
     },
   };
 }
@@ -100,12 +108,14 @@ class FlatReader implements TensorReader {
   readonly #files: FileSequence;
   #buffer = new Uint8Array(0);
   #window: Uint8Array = new Uint8Array(0);
+  /** The packed tensor that was read last, unpacked as far as it was read. */
+  #run: { readonly name: string; readonly bytes: ByteRun } | undefined;
 
   constructor(layout: Layout, hash: boolean) {
     this.#layout = layout;
     const { header, checksums = [] } = layout;
     const checked = new ChecksumFollower(checksums, (run, value) => {
-      if (value !== run.value) throw damaged(header.path, run);
+      if (value !== run.value) throw damaged(header.path, run.what);
     });
     this.#files = new FileSequence(header.files, hash, (bytes, position) => checked.follow(bytes, position));
   }
@@ -120,16 +130,32 @@ class FlatReader implements TensorReader {
     if (into === undefined && this.#buffer.length < count * size) this.#buffer = new Uint8Array(count * size);
     const bytes = into ?? this.#buffer.subarray(0, count * size);
     const strides = this.#layout.strides?.get(tensor.name);
-    if (strides === undefined) await this.#files.read(bytes, position + start * size);
-    else {
-      const window = windowBuffer(size, extentOf(tensor.shape, strides));
-      if (this.#window.length < window.length) this.#window = window;
-      const places = placesOf(tensor.shape, strides, start, count);
-      await gather(places, size, bytes, this.#window, (piece, from) =>
-        this.#files.read(piece, position + from),
-      );
+    try {
+      const readAt = this.#readerOf(tensor.name);
+      if (strides === undefined) await readAt(bytes, position + start * size);
+      else {
+        const window = windowBuffer(size, extentOf(tensor.shape, strides));
+        if (this.#window.length < window.length) this.#window = window;
+        const places = placesOf(tensor.shape, strides, start, count);
+        await gather(places, size, bytes, this.#window, (piece, from) => readAt(piece, position + from));
+      }
+    } catch (error) {
+      if (error instanceof DamagedRun) throw damaged(this.#layout.header.path, tensor.name);
+      throw error;
     }
     return bytes;
+  }
+
+  #readerOf(name: string): ReadAt {
+    const inFiles: ReadAt = (target, position) => this.#files.read(target, position);
+    const packed = this.#layout.packed?.get(name);
+    if (packed === undefined) return inFiles;
+    if (this.#run?.name !== name) {
+      this.#run?.bytes.close();
+      this.#run = { name, bytes: packed(inFiles) };
+    }
+    const run = this.#run.bytes;
+    return (target, from) => run.read(target, from);
   }
 
   sha256(signal?: AbortSignal): Promise<string> {
@@ -137,14 +163,15 @@ class FlatReader implements TensorReader {
   }
 
   close(): Promise<void> {
+    this.#run?.bytes.close();
     return this.#files.close();
   }
 }
 
-function damaged(path: string, run: Checksum): TwaError {
+function damaged(path: string, what: string): TwaError {
   return new TwaError(
     'bad-checkpoint',
-    `${basename(path)} is damaged: the bytes of ${run.what} do not match their checksum; leave it out or restore it.`,
+    `${basename(path)} is damaged: the bytes of ${what} do not match their checksum; leave it out or restore it.`,
     { place: { path } },
   );
 }

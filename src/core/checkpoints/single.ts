@@ -8,6 +8,7 @@ import { positionOf } from './names.ts';
 import { EndOfFile, withPositioned, type PositionedFile } from './positioned.ts';
 import { stampOf, unopenable } from './stat.ts';
 import type { Checksum } from './checksums.ts';
+import type { Packed } from './packed.ts';
 import type { TensorInfo } from './types.ts';
 
 export interface Contents {
@@ -16,6 +17,8 @@ export interface Contents {
   readonly metadata: Readonly<Record<string, string>>;
   readonly strides?: ReadonlyMap<string, readonly number[]>;
   readonly checksums?: readonly Checksum[];
+  readonly packed?: ReadonlyMap<string, Packed>;
+  readonly notes?: readonly string[];
 }
 
 /** A header that breaks the format's rules, or holds what we do not read: half a sentence after the file's name. */
@@ -52,18 +55,28 @@ export async function readSingle(
       return incomplete(`has only ${stamp.size} bytes, fewer than it speaks of`);
     return unopenable(error, path);
   }
-  const { tensors, positions, metadata, strides, checksums } = contents;
-  const overlap = overlapOf(placesOf(tensors, positions));
+  const { tensors, positions, metadata, strides, checksums, packed, notes } = contents;
+  const plain = tensors.filter(({ name, aliasOf }) => aliasOf === undefined && packed?.has(name) !== true);
+  const overlap = overlapOf(placesOf(plain, positions));
   if (overlap !== undefined) {
     return { state: 'unreadable', reason: `${name} has tensors that overlap: ${overlap}.` };
   }
   return {
     state: 'complete',
     layout: {
-      header: { path, format: id, tensors, metadata, files: [stamp], ...positionOf(path, metadata) },
+      header: {
+        path,
+        format: id,
+        tensors,
+        metadata,
+        files: [stamp],
+        ...positionOf(path, metadata),
+        ...(notes === undefined ? {} : { notes }),
+      },
       positions,
       ...(strides === undefined ? {} : { strides }),
       ...(checksums === undefined ? {} : { checksums }),
+      ...(packed === undefined ? {} : { packed }),
     },
   };
 }
@@ -72,12 +85,10 @@ function placesOf(
   tensors: readonly TensorInfo[],
   positions: ReadonlyMap<string, number>,
 ): { readonly what: string; readonly start: number; readonly end: number }[] {
-  return tensors
-    .filter((tensor) => tensor.aliasOf === undefined)
-    .map(({ name, dtype, shape }) => {
-      const start = positions.get(name)!;
-      return { what: name, start, end: start + elementCount(shape)! * bytesPerElement(dtype) };
-    });
+  return tensors.map(({ name, dtype, shape }) => {
+    const start = positions.get(name)!;
+    return { what: name, start, end: start + elementCount(shape)! * bytesPerElement(dtype) };
+  });
 }
 
 /** Two tensors that share bytes without being one: a copy could hold only one of the two results. */

@@ -1,6 +1,6 @@
 /**
- * The index of a zip archive by positioned reads, for archives whose entries are stored uncompressed and are to be
- * read and patched in place. Checked through and through: every entry lies inside the file and on no other entry.
+ * The index of a zip archive by positioned reads, for archives whose entries are to be read and patched in place, or
+ * written anew where they are compressed. Checked through and through: every entry lies inside the file and on no other entry.
  * https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
 import type { FileHandle } from 'node:fs/promises';
@@ -12,9 +12,24 @@ export interface ZipEntry {
   readonly name: string;
   /** Position of the first byte of its data. */
   readonly start: number;
-  /** Bytes, as stored and, being uncompressed, as they are. */
+  /** Bytes in the archive. */
+  readonly stored: number;
+  /** Bytes when unpacked; as `stored` where it is not deflated. */
   readonly size: number;
+  readonly deflated: boolean;
+  /** Of the unpacked bytes. */
   readonly checksum: Checksum;
+  /** Position of its local header. */
+  readonly local: number;
+  /** Position of its header in the table of contents. */
+  readonly central: number;
+}
+
+export interface ZipIndex {
+  /** In the order of the table of contents. */
+  readonly entries: readonly ZipEntry[];
+  /** Position of the table of contents, which lies behind all entries. */
+  readonly directory: number;
 }
 
 /** Half a sentence that follows the file's name. */
@@ -45,6 +60,11 @@ const DESCRIPTOR = 0x08074b50;
 /** Absolute, with `..`, or cut short by a zero in programs written in C. Nothing is ever unpacked here, but elsewhere. */
 const LEADS_OUT = /^[/\\]|^[a-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0/i;
 const UNSET = 0xffffffff;
+const STORED = 0;
+const DEFLATED = 8;
+/** Where the checksum is in a header of an entry; the size in the archive, and the unpacked one, follow it. */
+const LOCAL_CRC = 14;
+const CENTRAL_CRC = 16;
 
 export const isZip = (head: Uint8Array): boolean =>
   head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5 || head[2] === 6);
@@ -52,7 +72,17 @@ export const isZip = (head: Uint8Array): boolean =>
 /**
  * @throws ZipIncomplete when the end of the archive is not there, ZipError when it breaks the rules or is compressed.
  */
-export async function readZip(handle: FileHandle, fileSize: number): Promise<ZipEntry[]> {
+export async function readZip(handle: FileHandle, fileSize: number): Promise<readonly ZipEntry[]> {
+  const { entries } = await readZipIndex(handle, fileSize);
+  const compressed = entries.find(({ deflated }) => deflated);
+  if (compressed === undefined) return entries;
+  throw new ZipError(
+    `is compressed (${compressed.name}), which its framework does not do; unpack it and save it again.`,
+  );
+}
+
+/** As {@link readZip}, for archives that may be compressed. */
+export async function readZipIndex(handle: FileHandle, fileSize: number): Promise<ZipIndex> {
   const { at, size, count, end } = await findDirectory(handle, fileSize);
   if (size > MAX_DIRECTORY_BYTES) throw new ZipError(`has a table of contents of ${size} bytes.`);
   // Checked before anything is allocated on the word of the file.
@@ -74,14 +104,14 @@ export async function readZip(handle: FileHandle, fileSize: number): Promise<Zip
     if (LEADS_OUT.test(name)) throw new ZipError(`has an entry whose name leads out of it: ${name}.`);
     names.add(name);
   }
-  const located: (ZipEntry & { readonly local: number })[] = [];
+  const located: ZipEntry[] = [];
   // Front to back: the end of one entry and the beginning of the next mostly come with one read.
   const headers = new PositionedFile(handle, at, WINDOW_BYTES);
   for (const entry of entries.toSorted((a, b) => a.local - b.local)) {
     located.push(await locate(headers, entry, at));
   }
   requireApart(located);
-  return located;
+  return { entries: located, directory: at };
 }
 
 interface Directory {
@@ -121,23 +151,20 @@ async function findDirectory64(handle: FileHandle, position: number, end: number
   if (position + END64_BYTES > end) throw new ZipError('has a table of contents that lies outside it.');
   const record = await bytesAt(handle, position, END64_BYTES);
   if (record.readUInt32LE(0) !== SIGNATURE.end64) throw new ZipError('has no 64-bit table of contents.');
-  return {
-    count: safe(record, 32),
-    size: safe(record, 40),
-    at: safe(record, 48),
-    end: position,
-  };
+  return { count: safe(record, 32), size: safe(record, 40), at: safe(record, 48), end: position };
 }
 
 interface RawEntry {
   readonly name: string;
   readonly nameBytes: number;
   readonly flags: number;
+  readonly method: number;
+  readonly stored: number;
   readonly size: number;
   readonly crc: number;
   readonly local: number;
+  readonly central: number;
   readonly next: number;
-  readonly crcAt: number;
 }
 
 function parseCentral(directory: Buffer, offset: number, at: number): RawEntry {
@@ -176,30 +203,16 @@ function parseCentral(directory: Buffer, offset: number, at: number): RawEntry {
     i += 4 + length;
   }
   if ((flags & 1) !== 0) throw new ZipError(`is encrypted (${name}); save it without a password.`);
-  if (method !== 0 || stored !== size) {
-    throw new ZipError(
-      `is compressed (${name}), which its framework does not do; unpack it and save it again.`,
-    );
+  if (method !== STORED && method !== DEFLATED) {
+    throw new ZipError(`is compressed by a method that is not known (${name}); save it again without.`);
   }
-  return {
-    name,
-    nameBytes,
-    flags,
-    size,
-    crc,
-    local,
-    next,
-    crcAt: at + offset + 16,
-  };
+  if (method === STORED && stored !== size) throw new ZipError(`gives ${name} two sizes.`);
+  return { name, nameBytes, flags, method, stored, size, crc, local, central: at + offset, next };
 }
 
 /** Where the data is stands in the local header only, which may be longer than the one in the table of contents. */
-async function locate(
-  headers: PositionedFile,
-  entry: RawEntry,
-  directoryAt: number,
-): Promise<ZipEntry & { readonly local: number }> {
-  const { name, local, size, crc } = entry;
+async function locate(headers: PositionedFile, entry: RawEntry, directoryAt: number): Promise<ZipEntry> {
+  const { name, local, central, stored, size, crc, method } = entry;
   const outside = (): ZipError => new ZipError(`places ${name} outside its data.`);
   if (local + LOCAL_BYTES + entry.nameBytes > directoryAt) throw outside();
   const header = await headers.bytes(local, LOCAL_BYTES + entry.nameBytes);
@@ -209,33 +222,105 @@ async function locate(
   if (header.toString('utf8', LOCAL_BYTES) !== name) {
     throw new ZipError(`calls an entry ${name} in one place and not in another.`);
   }
-  if (header.readUInt16LE(8) !== 0)
+  if (header.readUInt16LE(8) !== method)
     throw new ZipError(`calls ${name} compressed in one place and not in another.`);
   const start = local + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
-  const end = start + size;
+  const end = start + stored;
   if (end > directoryAt) throw outside();
-  const storedAt = [entry.crcAt];
-  if ((entry.flags & 8) === 0) storedAt.push(local + 14);
+  const storedAt = [central + CENTRAL_CRC];
+  if ((entry.flags & 8) === 0) storedAt.push(local + LOCAL_CRC);
   else if (end + 8 <= directoryAt) {
     const descriptor = await headers.bytes(end, 8);
     // The signature before the checksum is optional.
     if (descriptor.readUInt32LE(0) === DESCRIPTOR) storedAt.push(end + 4);
     else if (descriptor.readUInt32LE(0) === crc) storedAt.push(end);
   }
-  return {
-    name,
-    start,
-    size,
-    local,
-    checksum: { what: name, start, end, value: crc, storedAt },
-  };
+  const checksum = { what: name, start, end, value: crc, storedAt };
+  return { name, start, stored, size, deflated: method === DEFLATED, checksum, local, central };
 }
 
-function requireApart(entries: readonly (ZipEntry & { readonly local: number })[]): void {
+/** What is new about an entry of a copy. */
+export interface Moved {
+  /** Position of its local header. */
+  readonly local: number;
+  readonly stored: number;
+  readonly crc: number;
+}
+
+/**
+ * Puts checksum and size into the local header of an entry, or those and its position into its header in the table of
+ * contents. False where a number does not fit: the header has no 64-bit fields, and an archive cannot get them later.
+ */
+export async function patchHeader(
+  file: FileHandle,
+  at: number,
+  kind: 'local' | 'central',
+  { local, stored, crc }: Moved,
+): Promise<boolean> {
+  const isLocal = kind === 'local';
+  const fixed = isLocal ? LOCAL_BYTES : CENTRAL_BYTES;
+  const head = await bytesAt(file, at, fixed);
+  const crcAt = isLocal ? LOCAL_CRC : CENTRAL_CRC;
+  const nameBytes = head.readUInt16LE(isLocal ? 26 : 28);
+  const extraBytes = head.readUInt16LE(isLocal ? 28 : 30);
+  const header = Buffer.concat([head, await bytesAt(file, at + fixed, nameBytes + extraBytes)]);
+  let wide = wideFields(header, fixed + nameBytes);
+  // The unpacked size comes first among the 64-bit fields, and stays.
+  if (header.readUInt32LE(crcAt + 8) === UNSET) wide += 8;
+  const put = (field: number, value: number): boolean => {
+    const isWide = header.readUInt32LE(field) === UNSET;
+    if (!isWide && value >= UNSET) return false;
+    if (!isWide) header.writeUInt32LE(value, field);
+    else {
+      header.writeBigUInt64LE(BigInt(value), wide);
+      wide += 8;
+    }
+    return true;
+  };
+  header.writeUInt32LE(crc, crcAt);
+  if (!put(crcAt + 4, stored) || (!isLocal && !put(42, local))) return false;
+  await file.write(header, 0, header.length, at);
+  return true;
+}
+
+/** Where the 64-bit fields of a header begin, of which it is known that it has those it needs. */
+function wideFields(header: Buffer, extra: number): number {
+  for (let i = extra; i + 4 <= header.length; i += 4 + header.readUInt16LE(i + 2)) {
+    if (header.readUInt16LE(i) === 1) return i + 4;
+  }
+  return header.length;
+}
+
+/** Says at the end of a copy of `size` bytes that everything behind the entries lies `shift` bytes further on. */
+export async function patchEnd(file: FileHandle, size: number, shift: number): Promise<boolean> {
+  const length = Math.min(size, END_BYTES + MAX_COMMENT + LOCATOR_BYTES);
+  const from = size - length;
+  const tail = await bytesAt(file, from, length);
+  let end = length - END_BYTES;
+  while (tail.readUInt32LE(end) !== SIGNATURE.end || end + END_BYTES + tail.readUInt16LE(end + 20) !== length)
+    end--;
+  const locator = end - LOCATOR_BYTES;
+  if (locator >= 0 && tail.readUInt32LE(locator) === SIGNATURE.locator) {
+    const record = safe(tail, locator + 8) + shift;
+    tail.writeBigUInt64LE(BigInt(record), locator + 8);
+    const at = await bytesAt(file, record + 48, 8);
+    at.writeBigUInt64LE(BigInt(safe(at, 0) + shift));
+    await file.write(at, 0, 8, record + 48);
+  }
+  const directory = tail.readUInt32LE(end + 16);
+  if (directory !== UNSET) {
+    if (directory + shift >= UNSET) return false;
+    tail.writeUInt32LE(directory + shift, end + 16);
+  }
+  await file.write(tail, 0, length, from);
+  return true;
+}
+
+function requireApart(entries: readonly ZipEntry[]): void {
   const sorted = entries.toSorted((a, b) => a.local - b.local);
   for (const [i, entry] of sorted.entries()) {
     const before = sorted[i - 1];
-    if (before !== undefined && before.start + before.size > entry.local) {
+    if (before !== undefined && before.start + before.stored > entry.local) {
       throw new ZipError(`has entries that overlap: ${before.name} and ${entry.name}.`);
     }
   }

@@ -30,6 +30,13 @@ const DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
   ['<c16', 'C128'],
 ]);
 
+const MEMBER = '.npy';
+
+/** The name of the array that an entry of the archive holds; undefined for something else. */
+export function nameOf(entry: string): string | undefined {
+  return entry.endsWith(MEMBER) ? entry.slice(0, -MEMBER.length) : undefined;
+}
+
 /** Longest header that is read; one of a plain array has 118 bytes. */
 export const MAX_NPY_HEADER = 65_536;
 
