@@ -18,7 +18,7 @@ import { JSON_NUMBERS, toJson } from '../json.ts';
 import { choice, decimal, numbers, text, UsageError, type ValuesOf, whole } from '../options.ts';
 import { bytes, formatTable, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
-import { backendOption, readHeaders, requireTask } from './shared.ts';
+import { backendOption, engineOptions, pytorchOptions, readHeaders, requireTask } from './shared.ts';
 
 const DEFAULT = DEFAULTS[DEFAULT_RULE];
 
@@ -79,6 +79,7 @@ const OPTIONS = {
   ...FIT_OPTIONS,
   seed: whole('N', 0, 'of the splits, the order of examples and the bootstrap (default: 1)'),
   backend: backendOption,
+  ...engineOptions,
   'dry-run': { help: 'compare the headers, say what would be written, and stop' },
 } as const;
 
@@ -115,7 +116,7 @@ ${JSON_NUMBERS}`,
     const task =
       method === 'twa' || values.task !== undefined ? await requireTask(values.task, headers) : undefined;
     // A mistake in the task file is told here, before a compute process starts.
-    if (task !== undefined) await loadTask(task);
+    const engine = pytorchOptions(values, task === undefined ? undefined : await loadTask(task));
 
     if (values['dry-run'] === true) {
       const plan = await makePlan(headers, place, method, coefficients, task);
@@ -131,6 +132,7 @@ ${JSON_NUMBERS}`,
       buffers: values.buffers ?? (task === undefined ? 'average' : 'recalibrate'),
       seed: values.seed ?? 1,
       backend: values.backend ?? 'auto',
+      ...engine,
       output: place.output,
       partial: partialFor(place.output),
     };

@@ -1,10 +1,11 @@
 import { runJob } from '../../compute/client.ts';
 import type { EvaluateResult } from '../../compute/protocol.ts';
+import { loadTask } from '../../core/task/load.ts';
 import { choice, text, whole } from '../options.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
 import { figure, interval, LOSS_COLUMNS, measuresLoss, shownPath, textTable } from '../table.ts';
 import { defineVerb } from '../verb.ts';
-import { backendOption, readHeaders, requireTask } from './shared.ts';
+import { backendOption, engineOptions, pytorchOptions, readHeaders, requireTask } from './shared.ts';
 
 export const evaluate = defineVerb({
   name: 'evaluate',
@@ -22,16 +23,20 @@ ${JSON_NUMBERS}`,
     split: choice(['report', 'stop', 'fit'], 'which examples (default: report)'),
     seed: whole('N', 0, 'of the splits and the bootstrap (default: 1)'),
     backend: backendOption,
+    ...engineOptions,
   },
   async run({ paths, values, json }, terminal) {
     const headers = await readHeaders(paths, terminal);
+    const task = await requireTask(values.task, headers);
+    const engine = pytorchOptions(values, await loadTask(task));
     const result = await runJob(
       'evaluate',
       {
         checkpoints: headers.map((header) => header.path),
-        task: await requireTask(values.task, headers),
+        task,
         split: values.split ?? 'report',
         backend: values.backend ?? 'auto',
+        ...engine,
         seed: values.seed ?? 1,
       },
       { signal: terminal.signal, onProgress: terminal.progress, onLog: terminal.log },

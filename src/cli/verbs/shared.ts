@@ -1,16 +1,58 @@
 /** What several verbs do alike. */
 import path from 'node:path';
-import type { BackendChoice } from '../../compute/protocol.ts';
+import { MEMORY_MODES, type BackendChoice, type PytorchOptions } from '../../compute/protocol.ts';
 import { expandPaths, requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { findTask, TASK_FILE_NAME } from '../../core/task/find.ts';
-import { choice } from '../options.ts';
+import type { TaskFile } from '../../core/task/types.ts';
+import { choice, text, UsageError, type ValuesOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
 const BACKENDS: readonly BackendChoice[] = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
 
 export const backendOption = choice(BACKENDS, 'what computes (default: auto, the fastest that works)');
+
+/** Whose names are the command line's. */
+export const engineOptions = {
+  engine: choice(
+    ['tfjs', 'pytorch', 'command'],
+    'the engine that the task file must name: for scripts that depend on it',
+  ),
+  python: text(
+    'PYTHON',
+    'the interpreter or its environment, for engine pytorch (default: $TWA_PYTHON,\nthe active environment, .venv above the task, python3)',
+  ),
+  launcher: text(
+    'COMMAND',
+    'starts the processes of engine pytorch: "torchrun --nproc-per-node 2"\n(default: one process, without a launcher)',
+  ),
+  memory: choice(
+    MEMORY_MODES,
+    'how engine pytorch keeps the checkpoints (default: auto, the most exact\nthat fits)',
+  ),
+} as const;
+
+/** What of these goes into a request. Throws UsageError for options that the task has no use for. */
+export function pytorchOptions(
+  { engine, python, launcher, memory }: ValuesOf<typeof engineOptions>,
+  task: TaskFile | undefined,
+): { readonly pytorch?: PytorchOptions } {
+  if (engine !== undefined && task === undefined)
+    throw new UsageError('--engine needs a task: name it with --task.');
+  if (engine !== undefined && engine !== task?.engine) {
+    throw new UsageError(`--engine is ${engine}, but ${task?.path ?? ''} says "${task?.engine ?? ''}".`);
+  }
+  const given = {
+    ...(python === undefined ? {} : { python }),
+    ...(launcher === undefined ? {} : { launcher }),
+    ...(memory === undefined ? {} : { memory }),
+  };
+  const [first] = Object.keys(given);
+  if (first === undefined) return {};
+  if (task?.engine === 'pytorch') return { pytorch: given };
+  throw new UsageError(`--${first} is for a task with "engine": "pytorch" only.`);
+}
 
 /** The headers of every checkpoint named, in the order named; all of them complete. */
 export async function readHeaders(
