@@ -148,6 +148,7 @@ for (const name of [
   ...['model.safetensors', 'model-00001-of-00002.safetensors', 'model.safetensors.index.json'],
   ...['last.pt', 'model.pth', 'epoch=3.ckpt', 'last.pth.tar', 'pytorch_model.bin'],
   ...['model.keras', 'epoch-1.weights.h5', 'model.hdf5', 'weights.npz', 'flax_model.msgpack', 'model.json'],
+  ...['ckpt-7.index', 'model.ckpt-1000.index', 'saved_model.pb'],
 ]) {
   test(`${name}, if it is a checkpoint, opens in an editor and from the Explorer's menu`, () => {
     if (candidateFor(`/run/${name}`) === undefined) return;
