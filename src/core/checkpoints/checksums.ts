@@ -34,30 +34,59 @@ export function checksumOf(run: Checksum, bytes: Uint8Array): number {
   return finish(run, advance(run, bytes, 0));
 }
 
+/** What of a piece of bytes belongs to a run, and whether the run ends there. */
+export interface Segment {
+  readonly run: Checksum;
+  /** In the piece. */
+  readonly from: number;
+  readonly to: number;
+  readonly ends: boolean;
+}
+
+/** Follows pieces of bytes front to back, each passed once. */
+export class RunSplitter {
+  readonly #runs: readonly Checksum[];
+  #index = 0;
+
+  /** @param runs must not overlap. */
+  constructor(runs: readonly Checksum[]) {
+    this.#runs = runs.filter((run) => run.end > run.start).sort((a, b) => a.start - b.start);
+  }
+
+  /** Of the next piece. */
+  split(length: number, position: number): readonly Segment[] {
+    const end = position + length;
+    const segments: Segment[] = [];
+    for (;;) {
+      const run = this.#runs[this.#index];
+      if (run === undefined || run.start >= end) return segments;
+      const ends = run.end <= end;
+      const from = Math.max(run.start, position) - position;
+      segments.push({ run, from, to: Math.min(run.end, end) - position, ends });
+      if (!ends) return segments;
+      this.#index++;
+    }
+  }
+}
+
 /** Follows bytes front to back, each passed once, and tells every run's checksum when its last byte has passed. */
 export class ChecksumFollower {
-  readonly #runs: readonly Checksum[];
+  readonly #splitter: RunSplitter;
   readonly #ended: (run: Checksum, value: number) => void;
-  #index = 0;
   #value = 0;
 
   /** @param runs must not overlap. */
   constructor(runs: readonly Checksum[], ended: (run: Checksum, value: number) => void) {
-    this.#runs = runs.filter((run) => run.end > run.start).sort((a, b) => a.start - b.start);
+    this.#splitter = new RunSplitter(runs);
     this.#ended = ended;
   }
 
   follow(bytes: Uint8Array, position: number): void {
-    const end = position + bytes.length;
-    for (;;) {
-      const run = this.#runs[this.#index];
-      if (run === undefined || run.start >= end) return;
-      const from = Math.max(run.start, position) - position;
-      this.#value = advance(run, bytes.subarray(from, Math.min(run.end, end) - position), this.#value);
-      if (run.end > end) return;
+    for (const { run, from, to, ends } of this.#splitter.split(bytes.length, position)) {
+      this.#value = advance(run, bytes.subarray(from, to), this.#value);
+      if (!ends) return;
       this.#ended(run, finish(run, this.#value));
       this.#value = 0;
-      this.#index++;
     }
   }
 }

@@ -3,12 +3,26 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { throwIfAborted, TwaError } from '../errors.ts';
-import { openSha256, type Sha256 } from './sha256.ts';
+import { RunSplitter, type Checksum, type Segment } from './checksums.ts';
+import { openSha256, type CrcSegment, type Sha256 } from './sha256.ts';
 import type { FileStamp } from './types.ts';
 
 /** One read call stays under what every platform accepts (2^31 - 1 bytes). */
 const MAX_READ = 1 << 30;
 const HASH_CHUNK = 1 << 20;
+
+/** Watches what is read of a {@link FileSequence} with a hash, every byte once, front to back. */
+export interface Follower {
+  /** What it throws, `read` throws. */
+  readonly onBytes?: (bytes: Uint8Array, position: number) => void;
+  /** Must not overlap. */
+  readonly runs?: readonly Checksum[];
+  /** Gets the CRC-32 of every run, computed where the hash is. What it throws, a later `read` or `sha256` throws. */
+  readonly onRun?: (run: Checksum, crc: number) => void;
+}
+
+/** What another thread needs. */
+const withoutRun = ({ from, to, ends }: Segment): CrcSegment => ({ from, to, ends });
 
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
@@ -29,18 +43,15 @@ export class FileSequence {
   readonly #hash: Sha256 | undefined;
   /** The bytes that are on their way into the hash, and when they are there. */
   #hashing: { readonly bytes: Uint8Array; readonly done: Promise<void> } | undefined;
-  readonly #onBytes: ((bytes: Uint8Array, position: number) => void) | undefined;
+  readonly #follower: Follower;
+  readonly #splitter: RunSplitter;
   /** Bytes before this are in the hash. */
   #hashed = 0;
   #digest: string | undefined;
 
-  /** @param onBytes with `hash`: sees every byte of the run once, front to back. What it throws, `read` throws. */
-  constructor(
-    files: readonly FileStamp[],
-    hash = false,
-    onBytes?: (bytes: Uint8Array, position: number) => void,
-  ) {
-    this.#onBytes = onBytes;
+  constructor(files: readonly FileStamp[], hash = false, follower: Follower = {}) {
+    this.#follower = follower;
+    this.#splitter = new RunSplitter(follower.runs ?? []);
     this.#files = files;
     const starts = [0];
     for (const file of files) starts.push(starts.at(-1)! + file.size);
@@ -101,10 +112,14 @@ export class FileSequence {
     const known = this.#hashed - position;
     if (known >= bytes.length) return;
     const fresh = bytes.subarray(known);
-    this.#onBytes?.(fresh, this.#hashed);
+    this.#follower.onBytes?.(fresh, this.#hashed);
+    const segments = this.#splitter.split(fresh.length, this.#hashed);
     this.#hashed = position + bytes.length;
     await this.#hashing?.done;
-    const done = this.#hash!.update(fresh);
+    const done = this.#hash!.update(fresh, segments.map(withoutRun)).then((crcs) => {
+      const ended = segments.filter(({ ends }) => ends);
+      for (const [k, { run }] of ended.entries()) this.#follower.onRun?.(run, crcs[k]!);
+    });
     // Whoever awaits it sees the failure; until then it is not an unhandled one.
     done.catch(() => undefined);
     this.#hashing = { bytes, done };

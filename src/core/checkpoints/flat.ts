@@ -103,7 +103,8 @@ export function flatFormat(format: FlatFormat): CheckpointFormat {
   };
 }
 
-class FlatReader implements TensorReader {
+/** For formats that put several of these together. */
+export class FlatReader implements TensorReader {
   readonly #layout: Layout;
   readonly #files: FileSequence;
   #buffer = new Uint8Array(0);
@@ -114,10 +115,16 @@ class FlatReader implements TensorReader {
   constructor(layout: Layout, hash: boolean) {
     this.#layout = layout;
     const { header, checksums = [] } = layout;
-    const checked = new ChecksumFollower(checksums, (run, value) => {
+    const check = (run: Checksum, value: number): void => {
       if (value !== run.value) throw damaged(header.path, run.what);
+    };
+    const others = checksums.filter(({ kind }) => kind !== undefined);
+    const checked = new ChecksumFollower(others, check);
+    this.#files = new FileSequence(header.files, hash, {
+      ...(others.length === 0 ? {} : { onBytes: (bytes, position) => checked.follow(bytes, position) }),
+      runs: checksums.filter(({ kind }) => kind === undefined),
+      onRun: check,
     });
-    this.#files = new FileSequence(header.files, hash, (bytes, position) => checked.follow(bytes, position));
   }
 
   async read(tensor: TensorInfo, start: number, count: number, into?: Uint8Array): Promise<Uint8Array> {
@@ -178,7 +185,8 @@ function damaged(path: string, what: string): TwaError {
 
 const COPY_CHUNK = 1 << 20;
 
-async function writeCopy(
+/** Copy and patch; see {@link CheckpointFormat.write}. */
+export async function writeCopy(
   kind: Kind,
   layout: Layout,
   chunks: ChunkSource,

@@ -1,17 +1,27 @@
 /**
- * SHA-256 of long runs of bytes beside the work of this thread: hashing takes longer than everything else in merging
- * together. One worker per run, as far as there are processors; they end with the last run.
+ * SHA-256 of long runs of bytes, and CRC-32 of stretches of them, beside the work of this thread: hashing takes longer
+ * than everything else in merging together. One worker per run, as far as there are processors; they end with the last
+ * run.
  */
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
+
+/** A part of a piece of bytes that belongs to a stretch with a CRC-32; a stretch goes on in the next piece unless it ends. */
+export interface CrcSegment {
+  readonly from: number;
+  readonly to: number;
+  readonly ends: boolean;
+}
 
 export interface Sha256 {
   /**
    * Resolves when the bytes are in the hash; only then may the next ones come. Bytes in shared memory are hashed
-   * where they are and must stay as they are until then; others may change as soon as this returns.
+   * where they are and must stay as they are until then; others may change as soon as this returns. Gives the CRC-32 of
+   * every stretch that ends in these bytes.
    */
-  update(bytes: Uint8Array): Promise<void>;
+  update(bytes: Uint8Array, segments?: readonly CrcSegment[]): Promise<readonly number[]>;
   /** Hex; once, after the last update. */
   digest(): Promise<string>;
   /** Also after a failure. */
@@ -30,10 +40,18 @@ export function openSha256(size: number): Sha256 {
 
 function inThisThread(): Sha256 {
   const hash = createHash('sha256');
+  let crc = 0;
   return {
-    update: (bytes) => {
+    update: (bytes, segments = []) => {
       hash.update(bytes);
-      return Promise.resolve();
+      const crcs: number[] = [];
+      for (const { from, to, ends } of segments) {
+        crc = crc32(bytes.subarray(from, to), crc);
+        if (!ends) continue;
+        crcs.push(crc);
+        crc = 0;
+      }
+      return Promise.resolve(crcs);
     },
     digest: () => Promise.resolve(hash.digest('hex')),
     close: () => undefined,
@@ -44,10 +62,12 @@ interface Request {
   readonly id: number;
   /** None: the digest is wanted. */
   readonly bytes?: Uint8Array;
+  readonly segments?: readonly CrcSegment[];
 }
 
 interface Reply {
   readonly id: number;
+  readonly crcs?: readonly number[];
   readonly digest?: string;
 }
 
@@ -60,16 +80,25 @@ interface Waiting {
 const SOURCE = `
 const { createHash } = require('node:crypto');
 const { parentPort } = require('node:worker_threads');
-const hashes = new Map();
-parentPort.on('message', ({ id, bytes }) => {
-  const hash = hashes.get(id) ?? createHash('sha256');
-  if (bytes !== undefined) {
-    hashes.set(id, hash.update(bytes));
-    parentPort.postMessage({ id });
-  } else {
-    hashes.delete(id);
-    parentPort.postMessage({ id, digest: hash.digest('hex') });
+const { crc32 } = require('node:zlib');
+const runs = new Map();
+parentPort.on('message', ({ id, bytes, segments = [] }) => {
+  const run = runs.get(id) ?? { hash: createHash('sha256'), crc: 0 };
+  if (bytes === undefined) {
+    runs.delete(id);
+    parentPort.postMessage({ id, digest: run.hash.digest('hex') });
+    return;
   }
+  runs.set(id, run);
+  run.hash.update(bytes);
+  const crcs = [];
+  for (const { from, to, ends } of segments) {
+    run.crc = crc32(bytes.subarray(from, to), run.crc);
+    if (!ends) continue;
+    crcs.push(run.crc);
+    run.crc = 0;
+  }
+  parentPort.postMessage({ id, crcs });
 });`;
 
 class HashWorker {
@@ -104,9 +133,7 @@ class HashWorker {
     let open = true;
     this.#runs++;
     return {
-      update: async (bytes) => {
-        await this.#ask({ id, bytes });
-      },
+      update: async (bytes, segments = []) => (await this.#ask({ id, bytes, segments })).crcs!,
       digest: async () => (await this.#ask({ id })).digest!,
       close: () => {
         if (open && --this.#runs === 0) this.#end();

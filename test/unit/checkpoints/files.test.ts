@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { appendFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 
 import { FileSequence, requireUnchanged } from '../../../src/core/checkpoints/files.ts';
 import type { FileStamp } from '../../../src/core/checkpoints/types.ts';
@@ -91,3 +92,51 @@ test('a file that changed or went after its stamp is not read', async () => {
   await assert.rejects(requireUnchanged(files), twaError('not-found'));
   await sequence.close();
 });
+
+for (const [what, size] of [
+  ['in this thread', 3_000_000],
+  ['on another thread', 20_000_000],
+] as const) {
+  test(`checksums of runs are told, ${what}, however the bytes were read; what they lead to is thrown`, async () => {
+    const { files, bytes } = await filesOf([size]);
+    const runs = [
+      [0, 10],
+      [1000, 2_000_000],
+      [2_000_000, 2_000_001],
+      [2_500_000, size],
+    ].map(([start, end]) => ({
+      what: `${start}`,
+      start: start!,
+      end: end!,
+      value: crc32(bytes.subarray(start, end)),
+      storedAt: [],
+    }));
+    const told: string[] = [];
+    const sequence = new FileSequence(files, true, {
+      runs,
+      onRun(run, crc) {
+        assert.equal(crc, run.value);
+        told.push(run.what);
+      },
+    });
+    await sequence.read(new Uint8Array(5), 3);
+    await sequence.read(new Uint8Array(700_000), 900_000);
+    assert.equal(await sequence.sha256(), sha256(bytes));
+    assert.deepEqual(
+      told,
+      runs.map((run) => run.what),
+    );
+    await sequence.close();
+
+    const damaged = new FileSequence(files, true, {
+      runs,
+      onRun(run) {
+        // The very last bytes: nothing is read after them.
+        if (run.end === size) throw new Error('damaged');
+      },
+    });
+    await damaged.read(new Uint8Array(size), 0);
+    await assert.rejects(damaged.sha256(), /^Error: damaged$/);
+    await damaged.close();
+  });
+}

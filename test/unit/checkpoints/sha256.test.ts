@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 
 import { openSha256 } from '../../../src/core/checkpoints/sha256.ts';
 
@@ -38,6 +39,30 @@ for (const [name, size] of Object.entries(SIZES)) {
       for (const { hash } of runs) hash.close();
     });
   }
+}
+
+for (const [name, size] of Object.entries(SIZES)) {
+  test(`${name}: CRC-32 of stretches within a piece, over pieces, and of no bytes`, async () => {
+    const hash = openSha256(size);
+    const bytes = piece(0, true);
+    const half = bytes.length >> 1;
+    const first = await hash.update(bytes.subarray(0, half), [
+      { from: 5, to: 100, ends: true },
+      { from: 100, to: 100, ends: true },
+      { from: 1000, to: half, ends: false },
+    ]);
+    assert.deepEqual(first, [crc32(bytes.subarray(5, 100)), 0]);
+    const second = await hash.update(bytes.subarray(half), [
+      { from: 0, to: 3, ends: true },
+      { from: 3, to: 10, ends: true },
+    ]);
+    assert.deepEqual(second, [
+      crc32(bytes.subarray(1000, half + 3)),
+      crc32(bytes.subarray(half + 3, half + 10)),
+    ]);
+    assert.equal(await hash.digest(), createHash('sha256').update(bytes).digest('hex'));
+    hash.close();
+  });
 }
 
 test('closed half way, what is under way ends, and the next run is well', async () => {
