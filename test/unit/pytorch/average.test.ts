@@ -18,7 +18,7 @@ interface Report {
 
 describe('twa average with a PyTorch task', { skip }, () => {
   test('BatchNorm: the file that is written is the one that was measured, in rounded memory too', async (t) => {
-    const directory = await copyRun(t, 'norm');
+    const directory = await copyRun('norm', t);
     const outcome = await average(directory, 'norm', 'twa.pt', ['--engine', 'pytorch', '--memory', 'int8']);
     assert.equal(outcome.code, 0, outcome.stderr);
     const report = onlyDocument(outcome) as unknown as Report;
@@ -47,7 +47,7 @@ describe('twa average with a PyTorch task', { skip }, () => {
   });
 
   test('an error in the task leaves no file, and options are held against the task', async (t) => {
-    const directory = await copyRun(t, 'mlp');
+    const directory = await copyRun('mlp', t);
     const before = await readdir(directory);
     const failed = await average(directory, 'mlp', 'twa.pt', ['--engine', 'tfjs']);
     assert.equal(failed.code, 2);

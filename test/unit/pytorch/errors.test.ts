@@ -31,7 +31,7 @@ async function thrown(work: Promise<unknown>, code: ErrorCode): Promise<TwaError
 
 /** A copy of a run whose task was changed; gives the number of the line that was changed. */
 async function spoiled(t: TestContext, kind: Kind, text: string, by: string) {
-  const directory = await copyRun(t, kind);
+  const directory = await copyRun(kind, t);
   const task = path.join(directory, 'task.py');
   const before = await readFile(task, 'utf8');
   assert.ok(before.includes(text), text);
@@ -186,7 +186,7 @@ describe('errors of engine pytorch', { skip }, () => {
   });
 
   test('an interpreter that is killed', async (t) => {
-    const directory = await copyRun(t, 'mlp');
+    const directory = await copyRun('mlp', t);
     const other = await spoiled(
       t,
       'mlp',
@@ -239,7 +239,7 @@ describe('errors of engine pytorch', { skip }, () => {
   });
 
   test('no torch, no interpreter', async (t) => {
-    const directory = await copyRun(t, 'mlp');
+    const directory = await copyRun('mlp', t);
     // The same Python, without its packages.
     const bare = path.join(directory, 'bare-python');
     await writeFile(bare, `#!/bin/sh\nexec "${python!}" -I -S "$@"\n`);

@@ -46,10 +46,10 @@ export function runDirectory(kind: Kind): string {
   return path.join(RUNS, kind);
 }
 
-/** A copy of a run, which the test may spoil. */
-export async function copyRun(t: TestContext, kind: Kind): Promise<string> {
+/** A copy of a run, which the test may spoil; with a test it goes when that ends. */
+export async function copyRun(kind: Kind, t?: TestContext): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'twa-pytorch-'));
-  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
+  t?.after(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
   await cp(path.join(RUNS, kind), directory, { recursive: true });
   return directory;
 }
