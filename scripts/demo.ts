@@ -1,7 +1,9 @@
 /**
- * `npm run demo`: the main job on real data, with no editor. Trains the digits example while the watcher follows it,
- * runs a TWA pass over its checkpoints, writes and evaluates the merged weights, prints the result table and leaves
- * everything in `demo-output/` (made anew each time). `scripts/demo.mjs` installs and builds first.
+ * `npm run demo` and `npm run demo:pytorch`: the main job on real data, with no editor. Trains an example while the
+ * watcher follows it, runs a TWA pass over its checkpoints, writes and evaluates the merged weights, prints the result
+ * table and leaves everything in `demo-output/` (made anew each time). `scripts/demo.mjs` installs and builds first.
+ *
+ * node scripts/demo.ts [digits|pytorch]
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,6 +18,11 @@ import type { CheckpointEntry, RunsSnapshot } from '../src/core/runs/types.ts';
 import { watchRuns } from '../src/core/runs/watch.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
+const EXAMPLES = {
+  digits: { folder: 'examples/digits', train: [process.execPath, 'train.ts'] },
+  pytorch: { folder: 'examples/pytorch-digits', train: [process.env['TWA_PYTHON'] ?? 'python3', 'train.py'] },
+} as const;
+const { folder, train } = EXAMPLES[process.argv[2] === 'pytorch' ? 'pytorch' : 'digits'];
 const demo = path.join(root, 'demo-output');
 const runs = path.join(demo, 'runs');
 /** TWA mixes the tail of a run: the first epochs are still on their way down. */
@@ -30,7 +37,7 @@ const started = performance.now();
 await rm(demo, { recursive: true, force: true });
 await mkdir(runs, { recursive: true });
 
-say(`Training examples/digits for ${EPOCHS} epochs; the watcher follows ${path.relative(root, runs)}:`);
+say(`Training ${folder} for ${EPOCHS} epochs; the watcher follows ${path.relative(root, runs)}:`);
 const watcher = watchRuns([runs], {});
 const seen = new Set<string>();
 const report = (snapshot: RunsSnapshot): void => {
@@ -47,15 +54,13 @@ const report = (snapshot: RunsSnapshot): void => {
 };
 const stopListening = watcher.onChange(report);
 const training = performance.now();
-const train = spawn(
-  process.execPath,
-  [
-    path.join(root, 'examples/digits/train.ts'),
-    ...['--out', runs, '--seed', String(SEED), '--epochs', String(EPOCHS)],
-  ],
+const [program, script] = train;
+const trainer = spawn(
+  program,
+  [path.join(root, folder, script), ...['--out', runs, '--seed', String(SEED), '--epochs', String(EPOCHS)]],
   { stdio: ['ignore', 'ignore', 'inherit'] },
 );
-const [code] = (await once(train, 'exit')) as [number | null];
+const [code] = (await once(trainer, 'exit')) as [number | null];
 if (code !== 0) throw new Error(`Training ended with exit code ${String(code)}.`);
 const trainingTime = seconds(training);
 await waitFor(() => completeCheckpoints(watcher.snapshot).length === EPOCHS && seen.size === EPOCHS);
@@ -75,7 +80,7 @@ const result = await runJob(
   {
     checkpoints: headers.map((header) => header.path),
     method: 'twa',
-    task: path.join(root, 'examples/digits/twa.json'),
+    task: path.join(root, folder, 'twa.json'),
     options: {},
     buffers: 'recalibrate',
     seed: SEED,
