@@ -2,7 +2,8 @@
  * Every name that package.json and the code share, once. `test/unit/extension/manifest.test.ts` holds the two
  * against each other; the types below make the compiler hold the code against this file.
  */
-import type { BackendChoice } from '../compute/protocol.ts';
+import { MEMORY_MODES } from '../compute/protocol.ts';
+import type { BackendChoice, MemoryMode } from '../compute/protocol.ts';
 import { STALLED_INTERVALS } from '../core/runs/status.ts';
 
 /** publisher.name */
@@ -102,6 +103,11 @@ export interface Settings {
   stalledAfter: number;
   notifyHealth: boolean;
   backend: BackendChoice;
+  /** Empty: the Python extension's, or found. */
+  pythonPath: string;
+  /** Of one node, under torchrun. */
+  pytorchProcesses: number;
+  pytorchMemory: MemoryMode;
 }
 export type SettingName = keyof Settings;
 
@@ -118,6 +124,9 @@ export const SETTINGS: { readonly [Name in SettingName]: (value: unknown) => Set
   stalledAfter: (value) => (typeof value === 'number' && value >= 1 ? value : STALLED_INTERVALS),
   notifyHealth: (value) => value === true,
   backend: (value) => BACKENDS.find((known) => known === value) ?? 'auto',
+  pythonPath: (value) => (typeof value === 'string' ? value.trim() : ''),
+  pytorchProcesses: (value) => (typeof value === 'number' && value >= 1 ? Math.floor(value) : 1),
+  pytorchMemory: (value) => MEMORY_MODES.find((known) => known === value) ?? 'auto',
 };
 
 function strings(value: unknown): readonly string[] {

@@ -32,6 +32,7 @@ import type { Job, JobControl, JobQueue } from './jobQueue.ts';
 import { planOptions, UNIFORM, withoutTaskOptions } from './plans.ts';
 import type { Plan } from './plans.ts';
 import { overall, progressText } from './progress.ts';
+import { pytorchOptions } from './python.ts';
 import { taskFor } from './task.ts';
 
 /** Every random choice of a pass follows from it; the report names it. */
@@ -228,6 +229,7 @@ export class AveragingFlow {
     log.info(
       `${method}${rule === undefined ? '' : ` (${rule})`} of ${headers.length} checkpoints -> ${output}`,
     );
+    const pytorch = task === undefined ? undefined : await pytorchOptions(task, log);
     return await runJob(
       'average',
       {
@@ -239,6 +241,7 @@ export class AveragingFlow {
         buffers: task === undefined ? 'average' : 'recalibrate',
         seed: SEED,
         backend: readSetting('backend'),
+        ...(pytorch === undefined ? {} : { pytorch }),
         output,
         partial,
       },
