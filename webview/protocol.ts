@@ -78,10 +78,28 @@ export interface RunChoice {
   readonly name: string;
 }
 
+/** A run in the list of all. */
+export interface KnownRun extends RunChoice {
+  /** Absent: at rest, as most runs are. */
+  readonly state?: { readonly name: 'training' | 'stalled' | 'failed'; readonly label: string };
+}
+
+/** Something about the health of a series, in the user's language. */
+export interface HealthMark {
+  /** Of the series, as in {@link SeriesPart}. */
+  readonly tag: string;
+  readonly kind: 'not-finite' | 'diverging' | 'plateau';
+  /** One or two words. */
+  readonly mark: string;
+  readonly sentence: string;
+}
+
 export interface CurvesRun extends RunChoice {
   readonly series: readonly SeriesPart[];
   readonly checkpoints: readonly CheckpointMark[];
   readonly averages: readonly AverageMark[];
+  /** Absent: nothing to tell. */
+  readonly health?: readonly HealthMark[];
 }
 
 /** What changed of a run that is shown; what is absent did not change. A run that is new has everything. */
@@ -91,6 +109,7 @@ export interface RunChange extends RunChoice {
   readonly removed: readonly string[];
   readonly checkpoints?: readonly CheckpointMark[];
   readonly averages?: readonly AverageMark[];
+  readonly health?: readonly HealthMark[];
 }
 
 /**
@@ -104,7 +123,7 @@ export type ToCurves =
       readonly more: boolean;
       readonly scanning: boolean;
       /** Every run that is known, whether shown or not. */
-      readonly runs: readonly RunChoice[];
+      readonly runs: readonly KnownRun[];
       /** Directories of the runs that were asked for; null follows the newest. */
       readonly wanted: readonly string[] | null;
       /** Those of them that there are. */
@@ -116,7 +135,7 @@ export type ToCurves =
       readonly number: number;
       readonly more: boolean;
       readonly scanning?: boolean;
-      readonly runs?: readonly RunChoice[];
+      readonly runs?: readonly KnownRun[];
       readonly wanted?: readonly string[] | null;
       readonly changed: readonly RunChange[];
       /** Directories of runs that are no longer shown. */
@@ -209,7 +228,16 @@ const seriesPart: Reader<SeriesPart> = (value) => {
   }
   return part;
 };
-const runChoice: Reader<RunChoice> = object({ directory: string, name: string });
+const knownRun: Reader<KnownRun> = object(
+  { directory: string, name: string },
+  { state: object({ name: oneOf('training', 'stalled', 'failed'), label: string }) },
+);
+const healthMark: Reader<HealthMark> = object({
+  tag: string,
+  kind: oneOf('not-finite', 'diverging', 'plateau'),
+  mark: string,
+  sentence: string,
+});
 const checkpointMark: Reader<CheckpointMark> = object(
   { path: string, name: string, complete: boolean, metrics: recordOf(number) },
   { step: number, epoch: number },
@@ -226,16 +254,19 @@ const averageMark: Reader<AverageMark> = object(
   },
   { step: number, epoch: number },
 );
-const curvesRun: Reader<CurvesRun> = object({
-  directory: string,
-  name: string,
-  series: arrayOf(seriesPart),
-  checkpoints: arrayOf(checkpointMark),
-  averages: arrayOf(averageMark),
-});
+const curvesRun: Reader<CurvesRun> = object(
+  {
+    directory: string,
+    name: string,
+    series: arrayOf(seriesPart),
+    checkpoints: arrayOf(checkpointMark),
+    averages: arrayOf(averageMark),
+  },
+  { health: arrayOf(healthMark) },
+);
 const runChange: Reader<RunChange> = object(
   { directory: string, name: string, series: arrayOf(seriesPart), removed: arrayOf(string) },
-  { checkpoints: arrayOf(checkpointMark), averages: arrayOf(averageMark) },
+  { checkpoints: arrayOf(checkpointMark), averages: arrayOf(averageMark), health: arrayOf(healthMark) },
 );
 const phase: Reader<PassPhase> = oneOf(...PASS_PHASES);
 const livePass: Reader<LivePassState> = object(
@@ -265,13 +296,13 @@ export const readToCurves: (message: unknown) => ToCurves | undefined = narrower
       number,
       more: boolean,
       scanning: boolean,
-      runs: arrayOf(runChoice),
+      runs: arrayOf(knownRun),
       wanted: nullable(arrayOf(string)),
       shown: arrayOf(curvesRun),
     }),
     increment: object(
       { number, more: boolean, changed: arrayOf(runChange), gone: arrayOf(string) },
-      { scanning: boolean, runs: arrayOf(runChoice), wanted: nullable(arrayOf(string)) },
+      { scanning: boolean, runs: arrayOf(knownRun), wanted: nullable(arrayOf(string)) },
     ),
   }),
 );

@@ -66,8 +66,11 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     log,
     reveal,
     watcher: () => runs,
+    liveness,
     openReport: (reportPath) => results.show(reportPath),
     average: async (paths) => {
+      // What was chosen on the curve is seen in the tree, too, and stays chosen.
+      view.check(new Set(paths));
       await vscode.commands.executeCommand('twa.average', paths);
     },
     watchFolder: async () => {

@@ -64,9 +64,11 @@ export class CurvesPage {
       toggleSelecting: () => this.#choose({ selecting: !this.#state.selecting }),
       resetZoom: () => this.#zoom({ xZoom: null, yZoom: {} }),
       toggleTable: () => this.#choose({ table: !this.#state.table }),
+      setFilter: (filter) => this.#choose({ filter }),
     });
     this.#runList = new RunList(strings, {
       selectRuns,
+      setFilter: (runFilter) => this.#choose({ runFilter }),
       highlight: (directory) => {
         if (directory === this.#highlighted) return;
         this.#highlighted = directory;
@@ -189,13 +191,16 @@ export class CurvesPage {
       selecting: this.#state.selecting,
       zoomed: this.#zoomed,
       table: this.#state.table,
+      filter: this.#state.filter,
       charts: empty === undefined,
+      filtered: this.#store.series.length > 0 && prepared.groups.length === 0,
     });
     this.#runList.element.hidden = !this.#runListOpen || runs.length === 0;
     this.#body.classList.toggle('with-runs', !this.#runList.element.hidden);
     this.#runList.render({
       runs,
       wanted,
+      filter: this.#state.runFilter,
       shown: new Set(shown.keys()),
       styleOf: (directory) =>
         shown.size < 2 ? undefined : runStyle(colors[directory] ?? 0, 'validation', 1, this.#theme),
@@ -288,6 +293,7 @@ export class CurvesPage {
         }),
       toggleLine: (tag) => this.#choose({ hidden: toggled(this.#state.hidden, tag) }),
       toggleLog: () => this.#choose({ log: toggled(this.#state.log, key) }),
+      togglePin: () => this.#choose({ pinned: toggled(this.#state.pinned, key) }),
     });
   }
 
@@ -346,6 +352,9 @@ export class CurvesPage {
         strings.noRunsHint,
         onClick(watch, () => this.#editor.send({ kind: 'watchFolder' })),
       );
+    }
+    if (this.#prepared?.groups.length === 0 && this.#store.series.length > 0) {
+      return emptyState(strings.noneMatches, fill(strings.noneMatchesHint, this.#state.filter));
     }
     if (this.#store.series.length > 0 || this.#store.more) return undefined;
     const checkpoints = [...shown.values()].reduce((sum, run) => sum + run.checkpoints.length, 0);

@@ -1,10 +1,12 @@
 /** From runs to charts: what is drawn where and how, without drawing it. */
+import { matcher } from '../../src/core/filter.ts';
 import { metricGoal, namesMetric } from '../../src/core/runs/goals.ts';
 import type { Theme } from '../shared/theme.ts';
 import { type Axis, AXES, type RunAxis, startOf, timeOf } from './axes.ts';
 import { placeAt } from './decimate.ts';
 import type { EpochScale } from './epochs.ts';
 import { type GroupMember, groupSeries, type Role, type SeriesGroup } from './grouping.ts';
+import type { HealthMark } from '../protocol.ts';
 import type { CachedLine, LineCache } from './lineCache.ts';
 import { carrier, type MarkedRun, placeAverages, placeCheckpoints, type PlacedMark } from './marks.ts';
 import type { Best } from './overlay.ts';
@@ -28,6 +30,9 @@ export interface PreparedGroup {
   readonly carrier: string | undefined;
   readonly behind: boolean;
   readonly envelope: boolean;
+  readonly pinned: boolean;
+  /** Each mark once, with the sentences of all series that it is about. */
+  readonly health: readonly Pick<HealthMark, 'kind' | 'mark' | 'sentence'>[];
 }
 
 export interface Prepared {
@@ -69,7 +74,14 @@ export function prepare(runs: readonly StoredRun[], context: PrepareContext): Pr
     return { run, axis: own, lines: cache.lines(series, own, smoothing) };
   });
   const byRun = new Map(lined.map((one) => [one.run.directory, one]));
-  const groups = groupSeries(scaled.flatMap(({ series }) => series));
+  const matches = matcher(state.filter);
+  const groups = pinnedFirst(
+    groupSeries(scaled.flatMap(({ series }) => series)).flatMap((group) => {
+      const members = group.members.filter(({ series: { tag } }) => matches(tag) || matches(group.key));
+      return members.length === 0 ? [] : [{ ...group, members }];
+    }),
+    state.pinned,
+  );
   return {
     groups: groups.map((group) => prepareGroup(group, byRun, context)),
     axis,
@@ -138,7 +150,36 @@ function prepareGroup(
     carrier: carrier(members)?.series.key,
     behind: lines.filter(({ hidden }) => !hidden).length <= LINES_WITH_VALUES,
     envelope,
+    pinned: state.pinned.includes(group.key),
+    health: healthIn(group, runs),
   };
+}
+
+function pinnedFirst<G extends { readonly key: string }>(
+  groups: readonly G[],
+  pinned: readonly string[],
+): readonly G[] {
+  return [
+    ...groups.filter(({ key }) => pinned.includes(key)),
+    ...groups.filter(({ key }) => !pinned.includes(key)),
+  ];
+}
+
+function healthIn(
+  { members }: SeriesGroup<StoredSeries>,
+  runs: ReadonlyMap<string, RunLines>,
+): PreparedGroup['health'] {
+  const marks = new Map<string, { kind: HealthMark['kind']; mark: string; sentence: string }>();
+  for (const { run } of runs.values()) {
+    for (const { kind, tag, mark, sentence } of run.health) {
+      if (!members.some(({ series }) => series.run === run.directory && series.tag === tag)) continue;
+      const text = runs.size > 1 ? `${run.name}: ${sentence}` : sentence;
+      const known = marks.get(kind);
+      if (known === undefined) marks.set(kind, { kind, mark, sentence: text });
+      else known.sentence += `\n${text}`;
+    }
+  }
+  return [...marks.values()];
 }
 
 function runStyles(

@@ -1,13 +1,16 @@
 /** Which runs are drawn: a checkbox each, with the run's colour. */
 import { h, onClick } from '../shared/dom.ts';
 import { fill } from '../shared/editor.ts';
-import type { RunChoice } from '../protocol.ts';
+import { matcher } from '../../src/core/filter.ts';
+import type { KnownRun } from '../protocol.ts';
 import type { CurvesStrings } from '../strings.ts';
 import type { LineStyle } from './style.ts';
 import { swatch } from './tooltip.ts';
 
 export interface RunListInput {
-  readonly runs: readonly RunChoice[];
+  readonly runs: readonly KnownRun[];
+  /** Which of them the list has: see `matcher`. */
+  readonly filter: string;
   /** Directories asked for; null follows the newest. */
   readonly wanted: readonly string[] | null;
   /** Directories of those that are drawn. */
@@ -17,6 +20,7 @@ export interface RunListInput {
 }
 
 export interface RunListEvents {
+  setFilter(filter: string): void;
   selectRuns(directories: readonly string[] | null): void;
   /** The pointer or the focus is on this run: it is to stand out. */
   highlight(directory: string | undefined): void;
@@ -27,6 +31,7 @@ interface Row {
   readonly checkbox: HTMLInputElement;
   readonly swatch: HTMLElement;
   readonly name: HTMLButtonElement;
+  readonly state: HTMLElement;
 }
 
 export class RunList {
@@ -36,6 +41,8 @@ export class RunList {
   readonly #newest = h('input', { type: 'checkbox', id: 'newest-run' });
   readonly #list = h('ul', {});
   readonly #none: HTMLButtonElement;
+  readonly #filter: HTMLInputElement;
+  readonly #all: HTMLButtonElement;
   readonly #rows = new Map<string, Row>();
   #input: RunListInput | undefined;
 
@@ -48,6 +55,17 @@ export class RunList {
     this.#none = onClick(h('button', { type: 'button', class: 'link' }, strings.showNoRun), () =>
       events.selectRuns([]),
     );
+    this.#all = onClick(h('button', { type: 'button', class: 'link' }, strings.showAllRuns), () =>
+      events.selectRuns(this.#listed().map(({ directory }) => directory)),
+    );
+    this.#filter = h('input', {
+      type: 'search',
+      class: 'filter',
+      placeholder: strings.filterRuns,
+      'aria-label': strings.filterRuns,
+      title: strings.filterHint,
+    });
+    this.#filter.addEventListener('input', () => events.setFilter(this.#filter.value));
     this.element = h(
       'aside',
       { class: 'runs', 'aria-label': strings.runs },
@@ -56,7 +74,9 @@ export class RunList {
         { class: 'runs-head' },
         h('label', { class: 'run-row' }, this.#newest, strings.newestRun),
         this.#none,
+        this.#all,
       ),
+      this.#filter,
       this.#list,
     );
     this.element.addEventListener('pointerleave', () => events.highlight(undefined));
@@ -64,12 +84,18 @@ export class RunList {
 
   render(input: RunListInput): void {
     this.#input = input;
-    const { runs, wanted, shown, styleOf } = input;
+    const { runs, wanted, shown, styleOf, filter } = input;
+    if (this.#filter.value !== filter) this.#filter.value = filter;
+    this.#filter.hidden = runs.length < 2;
+    this.#all.hidden = runs.length < 2;
     this.#newest.checked = wanted === null;
     this.#none.hidden = wanted === null || wanted.length === 0;
     // A run that was asked for and is gone can still be taken back.
     const gone = (wanted ?? []).filter((directory) => !runs.some((run) => run.directory === directory));
-    const all = [...runs, ...gone.map((directory) => ({ directory, name: directory }))];
+    const all: readonly KnownRun[] = [
+      ...this.#listed(),
+      ...gone.map((directory) => ({ directory, name: directory })),
+    ];
     const kept = new Set(all.map(({ directory }) => directory));
     for (const [directory, row] of this.#rows) {
       if (kept.has(directory)) continue;
@@ -77,12 +103,17 @@ export class RunList {
       this.#rows.delete(directory);
     }
     let previous: Element | undefined;
-    for (const { directory, name } of all) {
+    for (const { directory, name, state } of all) {
       const row = this.#rows.get(directory) ?? this.#newRow(directory);
       if (row.name.textContent !== name) {
         row.name.textContent = name;
         row.name.title = fill(this.#strings.showOnlyRun, directory);
         row.checkbox.setAttribute('aria-label', name);
+      }
+      const label = state?.label ?? '';
+      if (row.state.textContent !== label) {
+        row.state.textContent = label;
+        row.state.className = `run-state ${state?.name ?? ''}`;
       }
       row.checkbox.checked = shown.has(directory) || gone.includes(directory);
       const style = shown.has(directory) ? styleOf(directory) : undefined;
@@ -94,13 +125,20 @@ export class RunList {
     }
   }
 
+  /** The runs that the filter leaves. */
+  #listed(): readonly KnownRun[] {
+    const matches = matcher(this.#input?.filter ?? '');
+    return (this.#input?.runs ?? []).filter(({ name }) => matches(name));
+  }
+
   #newRow(directory: string): Row {
     const checkbox = h('input', { type: 'checkbox' });
     const mark = h('span', { class: 'run-swatch' });
     const name = onClick(h('button', { type: 'button', class: 'run-name' }), () =>
       this.#events.selectRuns([directory]),
     );
-    const element = h('li', { class: 'run-row' }, checkbox, mark, name);
+    const state = h('span', { class: 'run-state' });
+    const element = h('li', { class: 'run-row' }, checkbox, mark, name, state);
     checkbox.addEventListener('change', () => {
       const before = this.#input?.wanted ?? [...(this.#input?.shown ?? [])];
       this.#events.selectRuns(
@@ -110,7 +148,7 @@ export class RunList {
     element.addEventListener('pointerenter', () => this.#events.highlight(directory));
     element.addEventListener('focusin', () => this.#events.highlight(directory));
     element.addEventListener('focusout', () => this.#events.highlight(undefined));
-    const row = { element, checkbox, swatch: mark, name };
+    const row = { element, checkbox, swatch: mark, name, state };
     this.#rows.set(directory, row);
     return row;
   }

@@ -4,6 +4,7 @@ import { fill } from '../shared/editor.ts';
 import { formatNumber } from '../shared/numbers.ts';
 import type { CurvesStrings } from '../strings.ts';
 import { metricGoal } from '../../src/core/runs/goals.ts';
+import type { PreparedGroup } from './prepare.ts';
 import { placeAt } from './decimate.ts';
 import type { DrawnLine } from './lines.ts';
 import { Plot, type PlotEvents, type PlotInput, type PlotLine } from './plot.ts';
@@ -25,7 +26,8 @@ export interface LegendEntry {
   readonly line: SectionLine | undefined;
 }
 
-export interface SectionInput extends Omit<PlotInput, 'lines' | 'walked'> {
+export interface SectionInput
+  extends Omit<PlotInput, 'lines' | 'walked'>, Pick<PreparedGroup, 'pinned' | 'health'> {
   readonly lines: readonly SectionLine[];
   readonly legend: readonly LegendEntry[];
   /** Key of the line with the marks. */
@@ -36,6 +38,7 @@ export interface SectionInput extends Omit<PlotInput, 'lines' | 'walked'> {
 export interface SectionEvents extends PlotEvents {
   toggleLine(tag: string): void;
   toggleLog(): void;
+  togglePin(): void;
 }
 
 export class Section {
@@ -46,11 +49,14 @@ export class Section {
   readonly #legend = h('div', { class: 'legend' });
   readonly #summary = h('p', { class: 'visually-hidden' });
   readonly #table = h('div', { class: 'table-scroll', hidden: true, tabindex: 0 });
+  readonly #health = h('span', { class: 'health', role: 'status' });
   readonly #log: HTMLButtonElement;
+  readonly #pin: HTMLButtonElement;
   readonly #events: SectionEvents;
   /** Buttons stay the same elements, so that an update takes no focus away. */
   readonly #buttons = new Map<string, HTMLButtonElement>();
   #tableShows = '';
+  #healthShows = '[]';
 
   constructor(title: string, strings: CurvesStrings, input: SectionInput, events: SectionEvents) {
     this.#title = title;
@@ -60,11 +66,15 @@ export class Section {
       h('button', { class: 'toggle', type: 'button', title: strings.logScaleHint }, strings.logScale),
       () => events.toggleLog(),
     );
+    this.#pin = onClick(
+      h('button', { class: 'toggle', type: 'button', title: strings.pinChartHint }, strings.pinChart),
+      () => events.togglePin(),
+    );
     this.plot = new Plot(input.theme, fill(strings.chartLabel, title), strings.chartHelp, events);
     this.element = h(
       'section',
       { class: 'chart', 'aria-label': title },
-      h('header', {}, h('h2', {}, title), this.#legend, this.#log),
+      h('header', {}, h('h2', {}, title), this.#health, this.#legend, this.#log, this.#pin),
       this.#summary,
       this.plot.element,
       this.#table,
@@ -74,6 +84,8 @@ export class Section {
   render(input: SectionInput): void {
     const visible = input.lines.filter(({ hidden }) => !hidden);
     this.#log.setAttribute('aria-pressed', String(input.log));
+    this.#pin.setAttribute('aria-pressed', String(input.pinned));
+    this.#renderHealth(input.health);
     this.#renderLegend(input.legend);
     this.#summary.textContent = visible.map((line) => this.#summaryOf(line, input)).join('; ');
     const walked = visible.findIndex(({ key }) => key === input.carrier);
@@ -90,6 +102,22 @@ export class Section {
   dispose(): void {
     this.plot.dispose();
     this.element.remove();
+  }
+
+  #renderHealth(marks: SectionInput['health']): void {
+    const shows = JSON.stringify(marks);
+    if (shows === this.#healthShows) return;
+    this.#healthShows = shows;
+    this.#health.replaceChildren(
+      ...marks.map(({ kind, mark, sentence }) =>
+        h(
+          'span',
+          { class: kind === 'plateau' ? 'health-mark' : 'health-mark warning', title: sentence },
+          mark,
+          h('span', { class: 'visually-hidden' }, `: ${sentence}`),
+        ),
+      ),
+    );
   }
 
   #renderLegend(entries: readonly LegendEntry[]): void {

@@ -34,6 +34,11 @@ export interface CurvesState {
   /** 0 (off) up to, not including, 1; null as long as nobody chose: see {@link defaultSmoothing}. */
   readonly smoothing: number | null;
   readonly table: boolean;
+  /** Of tags and of runs in the list: see `matcher`. */
+  readonly filter: string;
+  readonly runFilter: string;
+  /** Keys of groups that stand before the others. */
+  readonly pinned: readonly string[];
   /** Whether the list of runs is open; null as long as nobody chose: where there is room and a choice. */
   readonly runList: boolean | null;
   /** One band per tag from the lowest to the highest run, in place of a line per run. */
@@ -61,6 +66,9 @@ export const INITIAL_STATE: CurvesState = {
   logX: false,
   smoothing: null,
   table: false,
+  filter: '',
+  runFilter: '',
+  pinned: [],
   runList: null,
   envelope: false,
   selecting: false,
@@ -80,6 +88,9 @@ const readers: { readonly [K in keyof CurvesState]: Reader<CurvesState[K]> } = {
   logX: boolean,
   smoothing: nullable(number),
   table: boolean,
+  filter: string,
+  runFilter: string,
+  pinned: arrayOf(string),
   runList: nullable(boolean),
   envelope: boolean,
   selecting: boolean,

@@ -1,4 +1,13 @@
-import type { AverageMark, CheckpointMark, RunChange, RunChoice, SeriesPart, ToCurves } from '../protocol.ts';
+import type {
+  AverageMark,
+  CheckpointMark,
+  HealthMark,
+  KnownRun,
+  RunChange,
+  RunChoice,
+  SeriesPart,
+  ToCurves,
+} from '../protocol.ts';
 import { Column } from './column.ts';
 import type { NamedSeries } from './grouping.ts';
 
@@ -83,13 +92,14 @@ export interface StoredRun extends RunChoice {
   readonly series: Map<string, StoredSeries>;
   checkpoints: readonly CheckpointMark[];
   averages: readonly AverageMark[];
+  health: readonly HealthMark[];
 }
 
 /** The page's copy of what the host knows. */
 export class CurvesStore {
   scanning = true;
   /** All that are known. */
-  runs: readonly RunChoice[] = [];
+  runs: readonly KnownRun[] = [];
   /** Null follows the newest. */
   wanted: readonly string[] | null = null;
   /** By directory, in the host's order: the runs that are shown. */
@@ -129,14 +139,15 @@ export class CurvesStore {
     }
   }
 
-  #change({ directory, name, series, removed, checkpoints, averages }: RunChange): boolean {
+  #change({ directory, name, series, removed, checkpoints, averages, health }: RunChange): boolean {
     let run = this.shown.get(directory);
     if (run === undefined) {
-      run = { directory, name, series: new Map(), checkpoints: [], averages: [] };
+      run = { directory, name, series: new Map(), checkpoints: [], averages: [], health: [] };
       this.shown.set(directory, run);
     }
     run.checkpoints = checkpoints ?? run.checkpoints;
     run.averages = averages ?? run.averages;
+    run.health = health ?? run.health;
     for (const key of removed) run.series.delete(key);
     for (const part of series) {
       let one = run.series.get(part.key);

@@ -20,8 +20,11 @@ export interface ToolbarInput {
   readonly selecting: boolean;
   readonly zoomed: boolean;
   readonly table: boolean;
+  readonly filter: string;
   /** Whether there is anything for the controls to act on. */
   readonly charts: boolean;
+  /** There would be, but for the filter. */
+  readonly filtered: boolean;
 }
 
 export interface ToolbarEvents {
@@ -33,6 +36,7 @@ export interface ToolbarEvents {
   toggleSelecting(): void;
   resetZoom(): void;
   toggleTable(): void;
+  setFilter(filter: string): void;
 }
 
 export class Toolbar {
@@ -47,6 +51,7 @@ export class Toolbar {
   readonly #selecting: HTMLButtonElement;
   readonly #reset: HTMLButtonElement;
   readonly #table: HTMLButtonElement;
+  readonly #filter: HTMLInputElement;
   readonly #controls: HTMLElement;
 
   constructor(strings: CurvesStrings, events: ToolbarEvents) {
@@ -74,6 +79,14 @@ export class Toolbar {
       events.resetZoom(),
     );
     this.#table = toggle(strings.showTable, undefined, () => events.toggleTable());
+    this.#filter = h('input', {
+      type: 'search',
+      class: 'filter',
+      placeholder: strings.filterTags,
+      'aria-label': strings.filterTags,
+      title: strings.filterHint,
+    });
+    this.#filter.addEventListener('input', () => events.setFilter(this.#filter.value));
     this.#controls = h(
       'div',
       { class: 'controls' },
@@ -87,6 +100,7 @@ export class Toolbar {
       ),
       this.#envelope,
       h('span', { class: 'spacer' }),
+      this.#filter,
       this.#selecting,
       this.#reset,
       this.#table,
@@ -108,7 +122,9 @@ export class Toolbar {
             ? fill(newestRunIs, first)
             : first;
     press(this.#runs, input.runList);
-    this.#controls.hidden = !input.charts;
+    this.#controls.hidden = !input.charts && !input.filtered;
+    // What is being typed is already there.
+    if (this.#filter.value !== input.filter) this.#filter.value = input.filter;
     for (const option of this.#axis.options) option.disabled = !input.known.has(option.value as Axis);
     this.#axis.title = input.known.has('epoch') ? '' : this.#strings.epochUnknown;
     this.#axis.value = input.axis;

@@ -3,6 +3,7 @@ import { readReport } from '../../core/averaging/report.ts';
 import type { RunWatcher } from '../../core/runs/types.ts';
 import { curvesStrings } from '../../../webview/strings.ts';
 import { wantedRuns } from '../../../webview/curves/state.ts';
+import type { Liveness } from '../watching/liveness.ts';
 import { CurvesSession } from './curvesSession.ts';
 import { forUser, inBackground, loadPage, webviewOptions } from './page.ts';
 
@@ -11,6 +12,7 @@ const VIEW_TYPE = 'twa.curves';
 export interface CurvesDependencies {
   readonly extensionUri: vscode.Uri;
   readonly watcher: () => RunWatcher;
+  readonly liveness: Pick<Liveness, 'status' | 'onChange'>;
   readonly log: vscode.LogOutputChannel;
   /** Shows a checkpoint or average in the tree. */
   readonly reveal: (checkpointPath: string) => Promise<void>;
@@ -63,7 +65,8 @@ export class CurvesPanels implements vscode.Disposable {
   }
 
   #adopt(panel: vscode.WebviewPanel, wanted: readonly string[] | null): void {
-    const { extensionUri, log, watcher, reveal, openReport, average, watchFolder } = this.#dependencies;
+    const { extensionUri, log, watcher, liveness, reveal, openReport, average, watchFolder } =
+      this.#dependencies;
     const session = new CurvesSession(
       {
         post: (message) => {
@@ -79,6 +82,7 @@ export class CurvesPanels implements vscode.Disposable {
         openReport: (path) => forUser(openReport(path), log),
         average: (paths) => forUser(average(paths), log),
         watchFolder: () => forUser(watchFolder(), log),
+        stateOf: (run) => liveness.status(run).state,
         readReport: (path) => readReport(path),
         warn: (text) => log.warn(text),
       },
@@ -103,9 +107,21 @@ export class CurvesPanels implements vscode.Disposable {
 
   /** Only while there is a panel. */
   #listen(): void {
-    this.#stopListening ??= this.#dependencies.watcher().onChange((snapshot) => {
-      for (const session of this.#panels.values()) session.update(snapshot);
-    });
+    if (this.#stopListening !== undefined) return;
+    const { watcher, liveness } = this.#dependencies;
+    const stops = [
+      watcher().onChange((snapshot) => {
+        for (const session of this.#panels.values()) session.update(snapshot);
+      }),
+      // What a run wrote comes with the snapshot; this is for the clock.
+      liveness.onChange((changes) => {
+        if (changes.every(({ before, after }) => before?.state === after.state)) return;
+        for (const session of this.#panels.values()) session.update();
+      }),
+    ];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
   }
 }
 

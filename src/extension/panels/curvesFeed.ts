@@ -3,6 +3,8 @@ import type { CheckpointEntry } from '../../core/runs/types.ts';
 import type {
   AverageMark,
   CheckpointMark,
+  HealthMark,
+  KnownRun,
   RunChange,
   RunChoice,
   SeriesPart,
@@ -14,12 +16,13 @@ export interface ShownRun extends RunChoice {
   readonly series: readonly Series[];
   readonly checkpoints: readonly CheckpointMark[];
   readonly averages: readonly AverageMark[];
+  readonly health: readonly HealthMark[];
 }
 
 /** Everything a curves page shows, before it is cut into messages. */
 export interface CurvesView {
   readonly scanning: boolean;
-  readonly runs: readonly RunChoice[];
+  readonly runs: readonly KnownRun[];
   /** Null follows the newest run. */
   readonly wanted: readonly string[] | null;
   readonly shown: readonly ShownRun[];
@@ -36,6 +39,7 @@ interface SentRun {
   readonly name: string;
   readonly checkpoints: readonly CheckpointMark[];
   readonly averages: readonly AverageMark[];
+  readonly health: readonly HealthMark[];
 }
 
 /** So that a message is some megabytes: neither the editor nor a remote connection is held up by one. */
@@ -63,12 +67,13 @@ export class CurvesFeed {
       scanning: view.scanning,
       runs: view.runs,
       wanted: view.wanted,
-      shown: changed.map(({ directory, name, series, checkpoints = [], averages = [] }) => ({
+      shown: changed.map(({ directory, name, series, checkpoints = [], averages = [], health = [] }) => ({
         directory,
         name,
         series,
         checkpoints,
         averages,
+        health,
       })),
     };
   }
@@ -97,7 +102,7 @@ export class CurvesFeed {
     let more = false;
     const changed: RunChange[] = [];
     for (const run of view.shown) {
-      const { directory, name, checkpoints, averages } = run;
+      const { directory, name, checkpoints, averages, health } = run;
       const before = this.#sent.get(directory);
       const sent = before?.series ?? new Map<string, SentSeries>();
       const keys = new Set<string>();
@@ -116,10 +121,11 @@ export class CurvesFeed {
       }
       const removed = [...sent.keys()].filter((key) => !keys.has(key));
       for (const key of removed) sent.delete(key);
-      this.#sent.set(directory, { series: sent, name, checkpoints, averages });
+      this.#sent.set(directory, { series: sent, name, checkpoints, averages, health });
       const marks = {
         ...(same(before?.checkpoints, checkpoints) ? {} : { checkpoints }),
         ...(same(before?.averages, averages) ? {} : { averages }),
+        ...(same(before?.health ?? [], health) ? {} : { health }),
       };
       if (before?.name !== name || series.length + removed.length > 0 || Object.keys(marks).length > 0) {
         changed.push({ directory, name, series, removed, ...marks });

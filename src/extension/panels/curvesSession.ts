@@ -1,12 +1,17 @@
 import type { AverageReport } from '../../core/averaging/types.ts';
+import { healthOf } from '../../core/runs/health.ts';
+import { newestFirst } from '../../core/runs/status.ts';
+import type { RunState } from '../../core/runs/status.ts';
 import type { CheckpointEntry, Run, RunsSnapshot } from '../../core/runs/types.ts';
 import {
   type AverageMark,
   type FromCurves,
+  type KnownRun,
   type Measured,
   readFromCurves,
   type ToCurves,
 } from '../../../webview/protocol.ts';
+import { findingMark, findingSentence, stateLabel } from '../tree/health.ts';
 import { checkpointMark, CurvesFeed, type CurvesView, type ShownRun } from './curvesFeed.ts';
 
 /** What a curves page's session needs from the editor. */
@@ -20,6 +25,7 @@ export interface CurvesPort {
   /** The way to an average of these checkpoints of one run, oldest first. */
   average(checkpointPaths: readonly string[]): void;
   watchFolder(): void;
+  stateOf(run: Run): RunState;
   readReport(reportPath: string): Promise<AverageReport>;
   warn(text: string): void;
 }
@@ -73,7 +79,8 @@ export class CurvesSession {
     else this.#handle(known);
   }
 
-  update(snapshot: RunsSnapshot): void {
+  /** @param snapshot the newest; without one only what is known of the runs beside their files has changed. */
+  update(snapshot: RunsSnapshot = this.#snapshot): void {
     this.#snapshot = snapshot;
     this.#send();
   }
@@ -162,10 +169,18 @@ export class CurvesSession {
   #view(): CurvesView {
     return {
       scanning: this.#snapshot.scanning,
-      runs: this.#snapshot.runs.map(({ directory, name }) => ({ directory, name })),
+      runs: newestFirst(this.#snapshot.runs, (run) => this.#port.stateOf(run)).map((run) => this.#known(run)),
       wanted: this.#wanted,
       shown: this.runs.map((run) => this.#prepare(run)),
     };
+  }
+
+  #known(run: Run): KnownRun {
+    const { directory, name } = run;
+    const state = this.#port.stateOf(run);
+    return state === 'finished'
+      ? { directory, name }
+      : { directory, name, state: { name: state, label: stateLabel(state) } };
   }
 
   #prepare(run: Run): ShownRun {
@@ -177,6 +192,12 @@ export class CurvesSession {
         series: run.series,
         checkpoints: run.checkpoints.map(checkpointMark),
         averages: run.averages.flatMap((entry) => this.#averageMark(entry)),
+        health: healthOf(run).map((finding) => ({
+          tag: finding.tag,
+          kind: finding.kind,
+          mark: findingMark(finding),
+          sentence: findingSentence(finding),
+        })),
       };
       this.#prepared.set(run, shown);
     }

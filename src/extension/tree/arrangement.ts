@@ -1,4 +1,5 @@
 /** Which runs and checkpoints the tree shows, and in which order. No VS Code here. */
+import { matcher } from '../../core/filter.ts';
 import { newestFirst } from '../../core/runs/status.ts';
 import type { RunState } from '../../core/runs/status.ts';
 import type { CheckpointEntry, Run } from '../../core/runs/types.ts';
@@ -44,19 +45,6 @@ export function arrange(
     const entries = matches(runLabel(run)) ? all : all.filter(({ name }) => matches(name));
     return entries.length > 0 || matches(runLabel(run)) ? [{ run, entries }] : [];
   });
-}
-
-/** By a regular expression that does not mind capitals; what is none is looked for as it stands. */
-export function matcher(filter: string): (text: string) => boolean {
-  const wanted = filter.trim();
-  if (wanted === '') return () => true;
-  try {
-    const expression = new RegExp(wanted, 'i');
-    return (text) => expression.test(text);
-  } catch {
-    const lower = wanted.toLowerCase();
-    return (text) => text.toLowerCase().includes(lower);
-  }
 }
 
 export function bytesOf(run: Run): number {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { arrange, AS_FOUND, matcher } from '../../../src/extension/tree/arrangement.ts';
+import { matcher } from '../../../src/core/filter.ts';
+import { arrange, AS_FOUND } from '../../../src/extension/tree/arrangement.ts';
 import type { Arrangement } from '../../../src/extension/tree/arrangement.ts';
 import { displayMetric } from '../../../src/extension/tree/metric.ts';
 import { everyKth, inRanges, rangeUnit, wholeRange } from '../../../src/extension/tree/ranges.ts';

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LossPoint, PassProgress } from '../../../src/core/averaging/types.ts';
 import type { Series } from '../../../src/core/metrics/types.ts';
+import type { RunState } from '../../../src/core/runs/status.ts';
 import type { CheckpointEntry, Run, RunsSnapshot } from '../../../src/core/runs/types.ts';
 import { POINTS_PER_MESSAGE } from '../../../src/extension/panels/curvesFeed.ts';
 import { CurvesSession } from '../../../src/extension/panels/curvesSession.ts';
 import { escapeHtml, newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
 import { ResultSession } from '../../../src/extension/panels/resultSession.ts';
 import { CurvesStore } from '../../../webview/curves/store.ts';
-import type { ToCurves, ToResult } from '../../../webview/protocol.ts';
+import { readToCurves, type ToCurves, type ToResult } from '../../../webview/protocol.ts';
 import { sampleReport } from '../../e2e/webviews/samples.ts';
 
 const series = (values: readonly number[], tag = 'loss'): Series => ({
@@ -47,6 +48,7 @@ function curvesSession(first: RunsSnapshot, wanted: readonly string[] | null = n
   /** Called when the page has what was sent. */
   const taken: (() => void)[] = [];
   const reports = new Map<string, () => void>();
+  const states = new Map<string, RunState>();
   const session = new CurvesSession(
     {
       post: (message) => {
@@ -58,13 +60,14 @@ function curvesSession(first: RunsSnapshot, wanted: readonly string[] | null = n
       openReport: (path) => done.push(`report ${path}`),
       average: (paths) => done.push(`average ${paths.join(' ')}`),
       watchFolder: () => done.push('watch'),
+      stateOf: ({ name }) => states.get(name) ?? 'finished',
       readReport: (path) => new Promise((resolve) => reports.set(path, () => resolve(sampleReport()))),
       warn: (text) => done.push(`warn ${text}`),
     },
     first,
     wanted,
   );
-  return { session, sent, done, taken, reports };
+  return { session, sent, done, taken, reports, states };
 }
 
 describe('CurvesSession', () => {
@@ -195,6 +198,50 @@ describe('CurvesSession', () => {
     const { session, sent } = curvesSession(snapshotOf(run({ directory: '/other' })), ['/run']);
     session.receive({ kind: 'ready' });
     assert.ok(sent[0]?.kind === 'snapshot' && sent[0].shown.length === 0);
+  });
+
+  test('runs come newest first with what they are doing, and a change of that alone is told', () => {
+    const at = (name: string, startedMs: number): Run =>
+      run({ directory: `/${name}`, name, training: { startedMs, activeMs: 1 } });
+    const { session, sent, states } = curvesSession(snapshotOf(at('a', 1), at('b', 2)));
+    states.set('a', 'training');
+    session.receive({ kind: 'ready' });
+    assert.ok(sent[0]?.kind === 'snapshot');
+    assert.deepEqual(sent[0].runs, [
+      { directory: '/a', name: 'a', state: { name: 'training', label: 'training' } },
+      { directory: '/b', name: 'b' },
+    ]);
+    session.update();
+    assert.equal(sent.length, 1);
+    states.set('a', 'stalled');
+    session.update();
+    assert.ok(sent[1]?.kind === 'increment');
+    assert.deepEqual(
+      sent[1].runs?.map(({ name, state }) => [name, state?.name]),
+      [
+        ['b', undefined],
+        ['a', 'stalled'],
+      ],
+    );
+    assert.equal(readToCurves(sent[1])?.kind, 'increment', 'as the page reads it');
+  });
+
+  test('the health of what is shown is sent once, and again when it is another', () => {
+    const { session, sent } = curvesSession(snapshotOf(run()));
+    session.receive({ kind: 'ready' });
+    session.update(snapshotOf(run({ series: [series([1, 2, 3, NaN])] })));
+    session.update(snapshotOf(run({ series: [series([1, 2, 3, NaN, 4])] })));
+    const health = sent.map((message) =>
+      message.kind === 'snapshot' ? message.shown[0]?.health : message.changed[0]?.health,
+    );
+    assert.deepEqual(
+      health.map((marks) => marks?.map(({ kind, sentence }) => [kind, sentence])),
+      [
+        [],
+        [['not-finite', 'loss is not a number any more, first at step 3.']],
+        [['not-finite', 'loss: 1 of 5 values are not finite, the first at step 3.']],
+      ],
+    );
   });
 
   test('shows several runs, and adds and takes away single ones without sending the others again', () => {
