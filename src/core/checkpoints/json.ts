@@ -1,5 +1,19 @@
 /** What `JSON.parse` does not tell about a text. */
 
+/** The headers of the largest models there are take about ten megabytes. */
+export const MAX_JSON_BYTES = 32_000_000;
+/** Objects, lists and what they hold: a hundred bytes of memory each, written in two. A tensor takes eight at most. */
+const MAX_JSON_PARTS = 2_000_000;
+
+/** Whether a text would become more than any header is, to be asked before it is parsed. */
+export function hasTooManyParts(json: Uint8Array): boolean {
+  let parts = 0;
+  for (const byte of json) {
+    if (byte === COMMA || byte === OPEN_BRACE || byte === OPEN_BRACKET) parts++;
+  }
+  return parts > MAX_JSON_PARTS;
+}
+
 export interface JsonScan {
   /** A key that stands twice in one object; `JSON.parse` would silently keep the last. */
   readonly duplicateKey: string | undefined;
@@ -37,6 +51,7 @@ export function scanJson(text: string): JsonScan {
 }
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;

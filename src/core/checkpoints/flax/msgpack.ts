@@ -22,7 +22,7 @@ export interface Scan {
 }
 
 const MAX_DEPTH = 64;
-const MAX_ITEMS = 2_000_000;
+const MAX_ITEMS = 500_000;
 /** A shape and a dtype name take some dozens. */
 const MAX_TEXT = 4096;
 const SEPARATOR = '/';

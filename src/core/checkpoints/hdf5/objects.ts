@@ -19,7 +19,7 @@ export interface Dataset {
 const MAX_OBJECTS = 1_000_000;
 const MAX_DEPTH = 64;
 const MAX_MESSAGES = 10_000;
-const MAX_HEAP = 64 << 20;
+const MAX_NAME = 4096;
 
 const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 const UNDEFINED = 0xffffffffffffffffn;
@@ -67,8 +67,10 @@ class Walker {
   readonly #file: PositionedFile;
   readonly #base: number;
   readonly #size: number;
-  /** By the address of their header: a second name of the same dataset is a tied weight, of a group a loop. */
-  readonly #seen = new Map<number, string>();
+  /** By the address of their header. */
+  readonly #known = new Map<number, Dataset | 'group' | 'no numbers'>();
+  /** Nodes of trees and blocks of headers: each belongs to one place, so none is read twice, and loops end. */
+  readonly #blocks = new Set<number>();
   #objects = 0;
 
   constructor(file: PositionedFile, base: number, size: number) {
@@ -109,20 +111,30 @@ class Walker {
   ): Promise<void> {
     if (depth > MAX_DEPTH) throw new FormatError(`has groups more than ${MAX_DEPTH} levels deep.`);
     if (++this.#objects > MAX_OBJECTS) throw new FormatError(`holds more than ${MAX_OBJECTS} objects.`);
-    const messages = await this.#messages(address);
-    if (messages.some(({ type }) => type === MESSAGE.layout)) {
-      this.#dataset(address, path, messages);
+    // A second name of a dataset is a tied weight, of a group a loop.
+    const known = this.#known.get(address);
+    if (known === 'group' || known === 'no numbers') return;
+    if (known !== undefined) {
+      const { name, dtype, shape } = known.tensor;
+      this.datasets.push({ ...known, tensor: { name: path, dtype, shape, aliasOf: name } });
       return;
     }
-    if (this.#seen.has(address)) return;
-    this.#seen.set(address, path);
+    const messages = await this.#messages(address);
+    if (messages.some(({ type }) => type === MESSAGE.layout)) {
+      const dataset = this.#dataset(path, messages);
+      this.#known.set(address, dataset ?? 'no numbers');
+      if (dataset !== undefined) this.datasets.push(dataset);
+      return;
+    }
+    this.#known.set(address, 'group');
     for (const link of (await this.#links(messages, path)).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const inner = path === '' ? link.name : `${path}/${link.name}`;
       if (wanted(inner)) await this.group(link.address, inner, depth + 1, wanted);
     }
   }
 
-  #dataset(address: number, name: string, messages: readonly Message[]): void {
+  /** Undefined for text and the like, which is copied as it is. */
+  #dataset(name: string, messages: readonly Message[]): Dataset | undefined {
     const body = (type: number): Message => {
       const found = messages.find((message) => message.type === type);
       if (found === undefined) throw new FormatError(`describes ${name} only in part.`);
@@ -130,18 +142,11 @@ class Walker {
     };
     const dtype = datatypeOf(body(MESSAGE.type).body, name);
     const shape = dimensionsOf(body(MESSAGE.space).body, name);
-    // Text and the like: copied as it is.
-    if (dtype === undefined || shape === undefined) return;
+    if (dtype === undefined || shape === undefined) return undefined;
     const count = elementCount(shape);
     if (count === undefined) throw new FormatError(`gives ${name} a shape that is none.`);
-    const bytes = count * bytesPerElement(dtype);
-    const position = this.#place(body(MESSAGE.layout), name, bytes);
-    const tied = this.#seen.get(address);
-    if (tied === undefined) this.#seen.set(address, name);
-    this.datasets.push({
-      tensor: { name, dtype, shape, ...(tied === undefined ? {} : { aliasOf: tied }) },
-      position,
-    });
+    const position = this.#place(body(MESSAGE.layout), name, count * bytesPerElement(dtype));
+    return { tensor: { name, dtype, shape }, position };
   }
 
   #place({ at, body }: Message, name: string, bytes: number): number | undefined {
@@ -190,28 +195,45 @@ class Walker {
     const tree = addressAt(body, 0);
     const heap = Buffer.from(await this.#read(addressAt(body, 8), 32));
     if (heap.toString('latin1', 0, 4) !== 'HEAP') throw new FormatError('has a group without names.');
-    const heapSize = addressAt(heap, 8);
-    if (heapSize > MAX_HEAP) throw new FormatError(`has ${heapSize} bytes of names in one group.`);
-    const names = Buffer.from(await this.#read(addressAt(heap, 24), heapSize));
+    const names = { start: addressAt(heap, 24), end: addressAt(heap, 24) + addressAt(heap, 8) };
     const links: Link[] = [];
     await this.#tree(tree, names, links, 0);
     return links;
   }
 
-  async #tree(address: number, names: Buffer, links: Link[], depth: number): Promise<void> {
-    if (depth > MAX_DEPTH || ++this.#objects > MAX_OBJECTS)
-      throw new FormatError('has a group without an end.');
+  /** A name in a group's heap, which ends with a zero. */
+  async #name(at: number, end: number): Promise<string> {
+    const none = new FormatError('has a group with a name that is none.');
+    if (at >= end) throw none;
+    const bytes = await this.#read(at, Math.min(MAX_NAME, end - at, this.#size - at));
+    const length = bytes.indexOf(0);
+    if (length === -1) throw none;
+    return bytes.toString('utf8', 0, length);
+  }
+
+  /** Notes that a block is read. @throws FormatError when it was read before. */
+  #once(address: number): void {
+    if (this.#blocks.has(address)) throw new FormatError('has a block that leads back to itself.');
+    this.#blocks.add(address);
+  }
+
+  async #tree(
+    address: number,
+    names: { readonly start: number; readonly end: number },
+    links: Link[],
+    depth: number,
+  ): Promise<void> {
+    if (depth > MAX_DEPTH) throw new FormatError(`has a table more than ${MAX_DEPTH} levels deep.`);
+    this.#once(address);
     const head = Buffer.from(await this.#read(address, 24));
     if (head.toString('latin1', 0, 4) === 'SNOD') {
       const count = head.readUInt16LE(6);
       const entries = Buffer.from(await this.#read(address + 8, count * 40));
       for (let i = 0; i < count; i++) {
-        const at = addressAt(entries, i * 40);
-        const end = names.indexOf(0, at);
-        if (at >= names.length || end === -1) throw new FormatError('has a group with a name that is none.');
         // Cache type 2 is a symbolic link, to a name that may lie anywhere: its target has a name of its own.
         if (entries.readUInt32LE(i * 40 + 16) === 2) continue;
-        links.push({ name: names.toString('utf8', at, end), address: addressAt(entries, i * 40 + 8) });
+        const name = await this.#name(names.start + addressAt(entries, i * 40), names.end);
+        links.push({ name, address: addressAt(entries, i * 40 + 8) });
       }
       if (links.length > MAX_OBJECTS) throw new FormatError(`holds more than ${MAX_OBJECTS} objects.`);
       return;
@@ -246,6 +268,7 @@ class Walker {
     }
     for (let block = blocks.shift(); block !== undefined; block = blocks.shift()) {
       let at = block.at;
+      this.#once(at);
       const end = at + block.length;
       const head = block.second ? (creationOrder ? 6 : 4) : 8;
       while (at + head <= end) {

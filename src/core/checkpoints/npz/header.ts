@@ -37,6 +37,9 @@ export function nameOf(entry: string): string | undefined {
   return entry.endsWith(MEMBER) ? entry.slice(0, -MEMBER.length) : undefined;
 }
 
+/** As NumPy itself allows. */
+const MAX_RANK = 64;
+
 /** Longest header that is read; one of a plain array has 118 bytes. */
 export const MAX_NPY_HEADER = 65_536;
 
@@ -74,7 +77,7 @@ export function parseNpyHeader(header: Uint8Array, name: string, dataBytes: numb
     .map((part) => part.trim())
     .filter((part) => part !== '')
     .map(Number);
-  const count = elementCount(shape);
+  const count = shape.length > MAX_RANK ? undefined : elementCount(shape);
   if (fortran === undefined || count === undefined || count * bytesPerElement(dtype) !== dataBytes) {
     throw new FormatError(`gives ${name} a shape that does not fit its ${dataBytes} bytes.`);
   }

@@ -6,11 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { throwIfAborted } from '../../errors.ts';
-import { isRecord, scanJson } from '../json.ts';
+import { hasTooManyParts, isRecord, MAX_JSON_BYTES, scanJson } from '../json.ts';
 import type { FileStamp } from '../types.ts';
-
-/** A million tensors; the largest models have some ten thousand. */
-const MAX_BYTES = 100_000_000;
 
 /** Half a sentence that follows the directory's name. */
 export class ShardIndexError extends Error {}
@@ -21,13 +18,13 @@ export async function readShardIndex(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, string> | undefined> {
   const name = basename(path);
-  if (size > MAX_BYTES) throw new ShardIndexError(`has a ${name} of ${size} bytes.`);
-  const text = await readFile(path, { encoding: 'utf8', ...(signal === undefined ? {} : { signal }) }).catch(
-    (error: unknown) => {
-      throwIfAborted(signal);
-      throw error;
-    },
-  );
+  if (size > MAX_JSON_BYTES) throw new ShardIndexError(`has a ${name} of ${size} bytes.`);
+  const bytes = await readFile(path, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+    throwIfAborted(signal);
+    throw error;
+  });
+  if (hasTooManyParts(bytes)) throw new ShardIndexError(`has a ${name} that lists more than any model has.`);
+  const text = bytes.toString('utf8');
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

@@ -4,11 +4,11 @@
  * https://github.com/huggingface/safetensors#format
  */
 import { bytesPerElement, elementCount, isDType } from '../dtype.ts';
-import { isRecord, scanJson } from '../json.ts';
+import { hasTooManyParts, isRecord, MAX_JSON_BYTES, scanJson } from '../json.ts';
 import type { TensorInfo } from '../types.ts';
 
-/** What the reference implementation allows, too; a longer one is an attack or damage. */
-export const MAX_HEADER_BYTES = 100_000_000;
+/** A longer one is an attack or damage, though the reference implementation allows three times as much. */
+export const MAX_HEADER_BYTES = MAX_JSON_BYTES;
 
 /** Bytes before the JSON. */
 export const PREFIX_BYTES = 8;
@@ -30,6 +30,7 @@ export class HeaderError extends Error {}
 export function parseHeader(bytes: Uint8Array): ParsedHeader {
   if (bytes[0] !== 0x7b)
     throw new HeaderError('is not a safetensors file: its header does not start with {.');
+  if (hasTooManyParts(bytes)) throw new HeaderError('lists more than any model has in its header.');
   const entries = parseJson(bytes);
   const tensors: (TensorInfo & { begin: number; end: number })[] = [];
   let metadata: Readonly<Record<string, string>> = {};

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { throwIfAborted } from '../../errors.ts';
 import { flatFormat, type LayoutResult } from '../flat.ts';
-import { scanJson } from '../json.ts';
+import { hasTooManyParts, MAX_JSON_BYTES, scanJson } from '../json.ts';
 import { positionOf } from '../names.ts';
 import { stampOf, unopenable } from '../stat.ts';
 import type { FileStamp, TensorInfo } from '../types.ts';
@@ -12,9 +12,6 @@ import { ManifestError, parseManifest } from './manifest.ts';
 
 const ID = 'tfjs-layers';
 const MODEL_JSON = 'model.json';
-
-/** Topology and manifest of the largest models take a few megabytes. */
-const MAX_MODEL_JSON_BYTES = 100_000_000;
 
 export const tfjsLayers = flatFormat({
   id: ID,
@@ -40,16 +37,18 @@ async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutRes
 
   const model = await stampOf(modelPath);
   if (model.state !== 'complete') return model;
-  if (model.stamp.size > MAX_MODEL_JSON_BYTES) {
-    return unreadable(`has ${model.stamp.size} bytes; more than ${MAX_MODEL_JSON_BYTES} are not allowed.`);
+  if (model.stamp.size > MAX_JSON_BYTES) {
+    return unreadable(`has ${model.stamp.size} bytes; more than ${MAX_JSON_BYTES} are not allowed.`);
   }
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(modelPath, { encoding: 'utf8', ...(signal === undefined ? {} : { signal }) });
+    bytes = await readFile(modelPath, signal === undefined ? {} : { signal });
   } catch (error) {
     throwIfAborted(signal);
     return unopenable(error, modelPath);
   }
+  if (hasTooManyParts(bytes)) return unreadable('lists more than any model has.');
+  const text = bytes.toString('utf8');
   let manifest;
   try {
     manifest = parseManifest(JSON.parse(text));
