@@ -13,8 +13,8 @@ export const init = defineVerb({
   name: 'init',
   summary: 'write a first task file for a checkpoint or run',
   usage: 'PATH [--dir DIRECTORY] [--json]',
-  description: `Writes twa.json, made to fit the checkpoint; for checkpoints that hold weights only also task.mjs. Fill in
-where your data is. Existing files are left as they are, and the exit code is then 1.
+  description: `Writes twa.json, made to fit the checkpoint; for checkpoints that hold weights only also task.py (PyTorch's)
+or task.mjs. Fill in where your data is. Existing files are left as they are, and the exit code is then 1.
 
 JSON: {"written": [paths]}, the task file first.`,
   paths: { least: 1, most: 1 },

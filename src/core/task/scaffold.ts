@@ -5,6 +5,7 @@ import type { CheckpointHeader, TensorInfo } from '../checkpoints/types.ts';
 import { TwaError } from '../errors.ts';
 import { TASK_FILE_NAME } from './find.ts';
 import { type ModelHints, readModelHints } from './hints.ts';
+import { isPytorch, PYTORCH_MODULE_NAME, pytorchModule, pytorchTaskFile } from './scaffold-pytorch.ts';
 import type { DeclaredLoss, DeclaredMetric } from './types.ts';
 
 export interface ScaffoldFile {
@@ -15,11 +16,17 @@ export interface ScaffoldFile {
 export const MODULE_NAME = 'task.mjs';
 
 /**
- * The twa.json for a checkpoint like this one, and the module that it names where the checkpoint has no architecture.
- * The files it names for data are placeholders: `loadTask` points at them until they exist.
+ * The twa.json for a checkpoint like this one, and the module that it names where the checkpoint has no architecture:
+ * a Python file for PyTorch's, a JavaScript module for others. The files it names for data are placeholders: `loadTask` points at them until they exist.
  */
 export function scaffoldTask(header: CheckpointHeader, hints: ModelHints): readonly ScaffoldFile[] {
   if (hints.architecture) return [{ name: TASK_FILE_NAME, text: declaration(hints) }];
+  if (isPytorch(header)) {
+    return [
+      { name: TASK_FILE_NAME, text: pytorchTaskFile() },
+      { name: PYTORCH_MODULE_NAME, text: pytorchModule(header) },
+    ];
+  }
   return [
     { name: TASK_FILE_NAME, text: moduleTask() },
     { name: MODULE_NAME, text: moduleText(header) },

@@ -69,10 +69,10 @@ test('weights without architecture get a module that loads, with every weight in
   const directory = directoryWith(context);
   const files = await createTask(
     header([
-      { name: 'conv.weight', dtype: 'F32', shape: [8, 1, 3, 3] },
-      { name: 'bn.running_mean', dtype: 'F32', shape: [8] },
+      { name: 'conv/kernel', dtype: 'F32', shape: [8, 1, 3, 3] },
+      { name: 'bn/moving_mean', dtype: 'F32', shape: [8] },
       { name: "it's odd", dtype: 'BF16', shape: [] },
-      { name: 'head.weight', dtype: 'F32', shape: [8, 1], aliasOf: 'conv.weight' },
+      { name: 'head/kernel', dtype: 'F32', shape: [8, 1], aliasOf: 'conv/kernel' },
       { name: 'bn.num_batches_tracked', dtype: 'I64', shape: [] },
     ]),
     directory,
@@ -92,10 +92,30 @@ test('weights without architecture get a module that loads, with every weight in
   };
   const { weights } = module['model']!({ tf }) as { weights: object };
   assert.deepEqual(weights, {
-    'conv.weight': { value: [8, 1, 3, 3], trainable: true },
-    'bn.running_mean': { value: [8], trainable: false },
+    'conv/kernel': { value: [8, 1, 3, 3], trainable: true },
+    'bn/moving_mean': { value: [8], trainable: false },
     "it's odd": { value: [], trainable: true },
   });
+});
+
+test('a PyTorch checkpoint gets a Python task with its own weights in it, whatever they are called', async (context) => {
+  const directory = directoryWith(context);
+  const odd = 'a"""\nimport os\\x.weight';
+  const files = await createTask(
+    header([
+      { name: 'conv.weight', dtype: 'F32', shape: [8, 1, 3, 3] },
+      { name: odd, dtype: 'BF16', shape: [] },
+      { name: 'head.weight', dtype: 'F32', shape: [8, 1], aliasOf: 'conv.weight' },
+    ]),
+    directory,
+  );
+  assert.deepEqual(files, [path.join(directory, 'twa.json'), path.join(directory, 'task.py')]);
+  const task = await loadTask(files[0]!);
+  assert.deepEqual([task.engine, task.module, task.metric.name], ['pytorch', files[1], 'accuracy']);
+  const text = readFileSync(files[1]!, 'utf8');
+  assert.match(text, /^ {4}conv\.weight F32 \[8, 1, 3, 3\]$/m);
+  assert.match(text, /^ {4}a\?\?\?\?import os\?x\.weight BF16 \[\]$/m);
+  assert.doesNotMatch(text, /head\.weight/);
 });
 
 test('nothing is written over, and a half-made scaffold is taken back', async (context) => {
