@@ -17,6 +17,7 @@ import { INDEX as TENSORFLOW_INDEX } from './tensorflow/bundle.ts';
 import { tensorflowCheckpoint, tensorflowSavedModel } from './tensorflow/format.ts';
 import { tfjsLayers } from './tfjs-layers/format.ts';
 import { torch } from './torch/format.ts';
+import { torchDistributed } from './torch-distributed/format.ts';
 import type { CheckpointFormat, CheckpointHeader, Inspection } from './types.ts';
 
 export const formats: readonly CheckpointFormat[] = [
@@ -31,6 +32,7 @@ export const formats: readonly CheckpointFormat[] = [
   tensorflowSavedModel,
   tfjsLayers,
   torch,
+  torchDistributed,
 ];
 
 /** Averages go there; they are no checkpoints of the training. */

@@ -38,7 +38,8 @@ export function layoutTensors(content: Content, headerOf: (fields: Fields) => Ch
 /** How many names a sentence lists. */
 const LISTED = 12;
 
-function notesOn(
+/** Sentences for the user. */
+export function notesOn(
   { under, kept, others }: { under: string | undefined; kept: readonly string[]; others: readonly string[] },
   strangers: readonly string[],
 ): string[] {

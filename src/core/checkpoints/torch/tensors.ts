@@ -260,13 +260,13 @@ function dtypeOf(name: string, value: Value | undefined): DType {
 }
 
 /** A tuple of counts, or a torch.Size made of one. */
-function numbers(value: Value | undefined): readonly number[] | undefined {
+export function numbers(value: Value | undefined): readonly number[] | undefined {
   if (value instanceof Made && value.name === 'torch.Size') value = sequence(value.args)?.[0];
   const items = sequence(value);
   if (items === undefined || items.length > 64 || !items.every(isCount)) return undefined;
   return items;
 }
 
-function isCount(value: Value | undefined): value is number {
+export function isCount(value: Value | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
