@@ -105,4 +105,6 @@ def _is_own(filename: str) -> bool:
 
 def _is_library(filename: str) -> bool:
     path = os.path.abspath(filename)
-    return filename.startswith("<") or path.startswith(tuple(folder + os.sep for folder in _LIBRARIES))
+    # Debian keeps its packages in another folder than sysconfig says.
+    installed = any(part in ("site-packages", "dist-packages") for part in path.split(os.sep))
+    return installed or filename.startswith("<") or path.startswith(tuple(folder + os.sep for folder in _LIBRARIES))

@@ -209,6 +209,8 @@ describe('engine pytorch against plain PyTorch', { skip }, () => {
     close([found.loss], [wanted.loss], SINGLE, 'loss');
     close(found.gradient, wanted.gradient, SINGLE, 'gradient');
 
+    // Autocast on a CPU came of age with torch 2: before, a LayerNorm refuses it.
+    if (micro.opened.label.startsWith('PyTorch 1.')) return;
     const half = await ready('mlp', { amp: 'bf16' });
     await load(started, half.directory, 'mlp', 'f32');
     const near = await step(started, wanted, coefficients);
