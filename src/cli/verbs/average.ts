@@ -3,16 +3,32 @@ import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { runJob } from '../../compute/client.ts';
 import type { AverageRequest } from '../../compute/protocol.ts';
-import { emaCoefficients } from '../../core/averaging/coefficients.ts';
+import type { Groups } from '../../core/averaging/blocks.ts';
+import {
+  EMA_DECAY,
+  formulaCoefficients,
+  isFormula,
+  LAST_K,
+  settingsFor,
+} from '../../core/averaging/coefficients.ts';
 import { DEFAULT_RULE, DEFAULTS } from '../../core/averaging/defaults.ts';
+import {
+  CONSTRAINTS,
+  GRANULARITIES,
+  METHODS,
+  RULES,
+  SCHEDULES,
+  STARTS,
+} from '../../core/averaging/methods.ts';
 import { reportPathFor } from '../../core/averaging/report.ts';
-import type { AverageReport, Method, TwaOptions } from '../../core/averaging/types.ts';
+import type { AverageReport, Method, MethodSettings, TwaOptions } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
 import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { PARTIAL_SUFFIX, requireAbsent, requireSpace } from '../../core/checkpoints/publish.ts';
 import { formatById } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
+import { bestByLog } from '../../core/runs/logged.ts';
 import { loadTask } from '../../core/task/load.ts';
 import { JSON_NUMBERS, toJson } from '../json.ts';
 import { choice, decimal, numbers, text, UsageError, type ValuesOf, whole } from '../options.ts';
@@ -24,19 +40,42 @@ const DEFAULT = DEFAULTS[DEFAULT_RULE];
 
 /** They shape the fit and mean nothing without one. */
 const FIT_OPTIONS = {
-  rule: choice(['iclr', 'v4'], `which published algorithm (default: ${DEFAULT_RULE})`),
+  rule: choice(
+    RULES,
+    `how coefficients are trained: v4 and iclr as published, lbfgs in full batches\nwithout a learning rate (default: ${DEFAULT_RULE})`,
+  ),
+  constraint: choice(
+    CONSTRAINTS,
+    'simplex: shares. affine: sum 1. free. (default: v4 affine, iclr free, lbfgs and\nsearch simplex)',
+  ),
+  granularity: choice(
+    GRANULARITIES,
+    `one coefficient per checkpoint, or one for each tensor or group (default: ${DEFAULT.granularity})`,
+  ),
+  groups: text(
+    'REGEX=NAME;...',
+    'groups of tensors by expressions for their names; granularity groups\n(default: those of the task file)',
+  ),
   'fit-data': choice(
     ['validation', 'train'],
     `fit on a held-out part of validation, or on train (default: ${DEFAULT.fitData})`,
   ),
-  start: choice(['mean', 'last', 'best'], `where the coefficients start (default: ${DEFAULT.start})`),
-  epochs: whole('N', 1, `passes over the fit split (default: ${DEFAULT.epochs})`),
+  start: choice(
+    STARTS,
+    `where the coefficients start; given: at the --coefficients (default: ${DEFAULT.start})`,
+  ),
+  epochs: whole(
+    'N',
+    1,
+    `passes over the fit split; lbfgs: steps (default: ${DEFAULT.epochs}, lbfgs ${DEFAULTS.lbfgs.epochs})`,
+  ),
   'batch-size': whole(
     'N',
     1,
-    `examples per step (default: ${DEFAULT.batchSize}, less for a small fit split)`,
+    `examples per step (default: ${DEFAULT.batchSize}, less for a small fit split; lbfgs ${DEFAULTS.lbfgs.batchSize})`,
   ),
   'learning-rate': decimal('X', 'a number above 0', (x) => x > 0, "step size (default: the rule's)"),
+  schedule: choice(SCHEDULES, 'of the learning rate (default: v4 cosine, iclr step)'),
   'weight-decay': decimal('X', 'a number of at least 0', (x) => x >= 0, "shrinkage (default: the rule's)"),
   momentum: decimal(
     'X',
@@ -47,30 +86,47 @@ const FIT_OPTIONS = {
   patience: whole(
     'N',
     1,
-    `stop after this many epochs without a better stop split (default: ${DEFAULT.patience})`,
+    `stop after this many epochs without a better stop split (default: ${DEFAULT.patience},\nlbfgs ${DEFAULTS.lbfgs.patience})`,
   ),
+  ridge: decimal('X', 'a number of at least 0', (x) => x >= 0, 'pull toward the plain average (default: 0)'),
+  sparse: { help: 'leave out all checkpoints that the stop split would not miss' },
 } as const;
+
+/** Of these, what a search uses as well. */
+const SEARCH_OPTIONS: readonly string[] = ['constraint', 'fit-data', 'start', 'sparse'];
+
+/** Not used by lbfgs. */
+const STEP_OPTIONS = ['learning-rate', 'schedule', 'weight-decay', 'momentum'] as const;
 
 const OPTIONS = {
   out: text('OUT', 'the checkpoint to make; never over anything (required)'),
   method: choice(
-    ['uniform', 'twa', 'manual', 'last', 'ema'],
-    'uniform: the plain average (SWA). twa: fitted coefficients (default).\nmanual: the --coefficients. last: the plain average of the newest -k.\nema: the exponential moving average, by --decay',
+    METHODS,
+    `uniform: the plain average (SWA). last-k: of the newest -k (LAWA).
+ema: the exponential moving average, by --decay. best-k: the plain average of the -k
+best. prune: what leave-one-out pruning keeps. greedy: greedy soup.
+manual: the --coefficients. search: gradient-free, on the metric. twa: trained (default)`,
   ),
-  k: whole('K', 2, 'how many of the newest checkpoints; method last'),
+  k: whole(
+    'K',
+    1,
+    `how many checkpoints; last-k (default: ${LAST_K}) and best-k (default: by the stop split)`,
+  ),
   decay: decimal(
     'X',
     'at least 0 and below 1',
     (x) => x >= 0 && x < 1,
-    'how much of the average stays at every checkpoint; method ema',
+    `how much of the average stays at every checkpoint; method ema (default: ${EMA_DECAY})`,
   ),
+  evaluations: whole('N', 1, 'how many mixes to evaluate; method search (default: 60 + 20 per checkpoint)'),
+  metric: text('TAG', 'the logged metric that chooses; method best-k without a task'),
   coefficients: numbers(
     'A,B,...',
-    'one per checkpoint, in the order given (a directory: oldest first); method manual.\nWith --method uniform they take the place of 1/n',
+    'one per checkpoint, in the order given (a directory: oldest first); method manual,\nand --start given',
   ),
   task: text(
     'FILE',
-    'the task file (twa: by default the nearest twa.json above the first checkpoint;\nuniform and manual work without, and then nothing is evaluated)',
+    'the task file (by default the nearest twa.json above the first checkpoint; uniform,\nlast-k, ema, manual and best-k by --metric use one only if it is named)',
   ),
   buffers: choice(
     ['recalibrate', 'average', 'newest'],
@@ -106,20 +162,23 @@ ${JSON_NUMBERS}`,
     if (out === undefined) throw new UsageError('average needs --out OUT.');
 
     const named = await readHeaders(paths, terminal);
-    const headers = newest(atLeastTwo(named), values.k);
-    requireSameArchitecture(headers);
-    const coefficients =
-      values.decay === undefined
-        ? matchCoefficients(values.coefficients, named, headers)
-        : emaCoefficients(headers.length, values.decay);
+    const all = atLeastTwo(named);
+    requireSameArchitecture(all);
+    const headers =
+      values.metric === undefined ? all : await bestByLog(all, values.metric, values.k!, terminal.signal);
+    const settings = settingsFor(method, headers.length, given(values));
+    const coefficients = matchCoefficients(values.coefficients, named, headers);
     const place = await checkOutput(out, headers.at(-1)!);
-    const task =
-      method === 'twa' || values.task !== undefined ? await requireTask(values.task, headers) : undefined;
+    const alone = isFormula(method) || values.metric !== undefined;
+    const task = alone && values.task === undefined ? undefined : await requireTask(values.task, headers);
     // A mistake in the task file is told here, before a compute process starts.
     const engine = pytorchOptions(values, task === undefined ? undefined : await loadTask(task));
 
     if (values['dry-run'] === true) {
-      const plan = await makePlan(headers, place, method, coefficients, task);
+      const known = isFormula(method)
+        ? [...formulaCoefficients(method, headers.length, settings, coefficients)]
+        : undefined;
+      const plan = await makePlan(headers, place, method, known, task);
       terminal.print(json ? toJson(plan) : describePlan(plan));
       return;
     }
@@ -129,6 +188,8 @@ ${JSON_NUMBERS}`,
       ...(coefficients === undefined ? {} : { coefficients }),
       ...(task === undefined ? {} : { task }),
       options: fitOptions(values),
+      ...(Object.keys(settings).length === 0 ? {} : { settings }),
+      ...(values.groups === undefined ? {} : { groups: groupsIn(values.groups) }),
       buffers: values.buffers ?? (task === undefined ? 'average' : 'recalibrate'),
       seed: values.seed ?? 1,
       backend: values.backend ?? 'auto',
@@ -145,60 +206,97 @@ ${JSON_NUMBERS}`,
   },
 });
 
-/** `last` is uniform over fewer checkpoints, `ema` is manual with coefficients from a formula. */
+/** Throws UsageError for options that the method has no use for, and for those it cannot do without. */
 function methodOf(values: Values): Method {
-  const named = values.method ?? (values.coefficients === undefined ? 'twa' : 'manual');
-  if ((named === 'last') !== (values.k !== undefined)) {
-    throw new UsageError(named === 'last' ? '--method last needs -k.' : '-k is for --method last only.');
-  }
-  if ((named === 'ema') !== (values.decay !== undefined)) {
-    throw new UsageError(
-      named === 'ema' ? '--method ema needs --decay.' : '--decay is for --method ema only.',
-    );
-  }
-  if (named === 'last' || named === 'ema') {
-    if (values.coefficients !== undefined) {
-      throw new UsageError(`--method ${named} has coefficients of its own: leave out --coefficients.`);
+  const method = values.method ?? (values.coefficients === undefined ? 'twa' : 'manual');
+  const fitted = method === 'twa' || method === 'search';
+  const only = (name: keyof Values, ...methods: readonly Method[]): void => {
+    if (values[name] !== undefined && !methods.includes(method)) {
+      const dashes = name.length === 1 ? '-' : '--';
+      throw new UsageError(`${dashes}${name} is for --method ${methods.join(' and ')} only.`);
     }
-    requireNoFit(values);
-    return named === 'last' ? 'uniform' : 'manual';
+  };
+  for (const name of Object.keys(FIT_OPTIONS) as (keyof typeof FIT_OPTIONS)[]) {
+    only(name, 'twa', ...(SEARCH_OPTIONS.includes(name) ? (['search'] as const) : []));
   }
-  const method = named;
+  only('k', 'last-k', 'best-k');
+  only('decay', 'ema');
+  only('evaluations', 'search');
+  only('metric', 'best-k');
   if (method === 'manual' && values.coefficients === undefined) {
     throw new UsageError('--method manual needs --coefficients.');
   }
-  if (method === 'twa') {
-    if (values.coefficients !== undefined) {
-      throw new UsageError(
-        '--method twa fits its coefficients: leave out --coefficients, or use --method manual.',
-      );
-    }
-    if (values.momentum !== undefined && (values.rule ?? DEFAULT_RULE) !== 'iclr') {
-      throw new UsageError('--momentum is for --rule iclr only: v4 has an optimiser without.');
-    }
-    return method;
+  const started = fitted && values.start === 'given';
+  if (started && values.coefficients === undefined)
+    throw new UsageError('--start given needs --coefficients.');
+  if (values.coefficients !== undefined && method !== 'manual' && !started) {
+    throw new UsageError(
+      fitted
+        ? `--method ${method} fits its coefficients: leave out --coefficients, or add --start given.`
+        : `--method ${method} has coefficients of its own: leave out --coefficients.`,
+    );
   }
-  requireNoFit(values);
-  return values.coefficients === undefined ? method : 'manual';
-}
-
-/** Options that mean nothing where no coefficients are fitted. */
-function requireNoFit(values: Values): void {
-  const unused = Object.keys(FIT_OPTIONS).find((name) => values[name as keyof Values] !== undefined);
-  if (unused !== undefined) throw new UsageError(`--${unused} is for --method twa only.`);
-  if (values.buffers === 'recalibrate' && values.task === undefined) {
+  if (values.metric !== undefined && values.k === undefined) {
+    throw new UsageError('--metric needs -k: a log cannot say how many checkpoints are best together.');
+  }
+  if (values.metric !== undefined && values.task !== undefined) {
+    throw new UsageError('--metric is for an average without a task: a task has a metric of its own.');
+  }
+  if (values.groups !== undefined && values.granularity !== 'groups') {
+    throw new UsageError('--groups is for --granularity groups only.');
+  }
+  if (values.buffers === 'recalibrate' && isFormula(method) && values.task === undefined) {
     throw new UsageError('--buffers recalibrate needs data: name a task file with --task.');
   }
+  const rule = values.rule ?? DEFAULT_RULE;
+  const idle = STEP_OPTIONS.find((name) => values[name] !== undefined);
+  if (rule === 'lbfgs' && idle !== undefined) {
+    throw new UsageError(`--${idle} is for --rule v4 and iclr only: lbfgs takes no steps of a given size.`);
+  }
+  if (rule === 'v4' && values.momentum !== undefined) {
+    throw new UsageError('--momentum is for --rule iclr only: v4 has an optimiser without.');
+  }
+  return method;
+}
+
+/** What the methods without training need. */
+function given({ k, decay, evaluations, metric }: Values): MethodSettings {
+  return {
+    ...(k === undefined ? {} : { k }),
+    ...(decay === undefined ? {} : { decay }),
+    ...(evaluations === undefined ? {} : { evaluations }),
+    ...(metric === undefined ? {} : { metric }),
+  };
+}
+
+/** `^conv=body;^fc=head`. An expression may hold a "=": the last one counts. */
+function groupsIn(text: string): Groups {
+  const entries = text.split(';').map((part) => {
+    const at = part.lastIndexOf('=');
+    const [expression, name] = [part.slice(0, at).trim(), part.slice(at + 1).trim()];
+    if (at < 0 || expression === '' || name === '') {
+      throw new UsageError(
+        `--groups must be expressions with names, such as "^conv=body;^fc=head", not "${text}".`,
+      );
+    }
+    return [expression, name] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function fitOptions(values: Values): Partial<TwaOptions> {
   const given = {
     rule: values.rule,
+    constraint: values.constraint,
+    granularity: values.granularity,
     fitData: values['fit-data'],
     start: values.start,
     epochs: values.epochs,
     batchSize: values['batch-size'],
     learningRate: values['learning-rate'],
+    schedule: values.schedule,
+    ridge: values.ridge,
+    sparse: values.sparse,
     weightDecay: values['weight-decay'],
     momentum: values.momentum,
     patience: values.patience,
@@ -210,14 +308,6 @@ function fitOptions(values: Values): Partial<TwaOptions> {
 function atLeastTwo(named: readonly CheckpointHeader[]): CheckpointHeader[] {
   if (named.length < 2) throw new UsageError('An average needs at least two different checkpoints.');
   return inTrainingOrder(named);
-}
-
-/** The `k` newest, all of them without a `k`. */
-function newest(headers: readonly CheckpointHeader[], k = headers.length): readonly CheckpointHeader[] {
-  if (k > headers.length) {
-    throw new UsageError(`-k ${k} asks for more checkpoints than the ${headers.length} there are.`);
-  }
-  return headers.slice(headers.length - k);
 }
 
 /** Given in the order of the command line, wanted oldest first. */
@@ -310,7 +400,7 @@ async function makePlan(
     dryRun: true,
     ...place,
     method,
-    coefficients: coefficients ?? (method === 'uniform' ? headers.map(() => 1 / headers.length) : null),
+    coefficients: coefficients ?? null,
     task,
     checkpoints,
     outputBytes,
@@ -352,6 +442,9 @@ function describe(report: AverageReport): string {
     report.recommendation.sentence,
     ...report.notes,
     ...(report.splits === undefined ? [] : [`Splits: ${report.splits.origin}.`]),
+    ...(report.provenance.blocks ?? []).map(
+      ({ name, coefficients }) => `Coefficients of ${name}: ${coefficients.map(shortNumber).join(', ')}.`,
+    ),
     `Coefficients, oldest first: ${report.coefficients.map(shortNumber).join(', ')}.`,
     `Wrote ${shownPath(report.output)} and ${shownPath(reportPathFor(report.output))}.`,
   ].join('\n');

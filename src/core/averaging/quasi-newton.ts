@@ -56,6 +56,9 @@ const CONVERGED = 1e-7;
 const SUFFICIENT = 1e-4;
 const ROUNDING = 1e-7;
 
+/** A cosine between step and change of gradient below this is noise of float32 gradients, not curvature. */
+const FLAT = 1e-6;
+
 /** 2^-20 of a step: the slope is not what the gradient says. */
 const MOST_BACKTRACKS = 20;
 
@@ -111,7 +114,7 @@ export async function minimize(problem: Problem): Promise<Descent> {
 
     const s = subtract(next.point, point);
     const y = subtract(next.gradient, gradient);
-    if (dot(s, y) > 1e-10 * Math.sqrt(dot(s, s) * dot(y, y))) pairs.push({ s, y });
+    if (dot(s, y) > FLAT * Math.sqrt(dot(s, s) * dot(y, y))) pairs.push({ s, y });
     if (pairs.length > MEMORY) pairs.shift();
     ({ point, value, gradient } = next);
     iteration++;

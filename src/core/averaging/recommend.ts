@@ -86,7 +86,7 @@ export function recommend(
   }
   const against = `${metricOf(used)} against ${metricOf(uniform)} of the plain average ${difference(used)}`;
   const other =
-    used === rival ? '' : ` ${name(rival)}, with ${metricOf(rival)}, is ${inWords(judge(rival, used))}.`;
+    used === rival ? '' : ` ${beginning(rival)}, with ${metricOf(rival)}, is ${inWords(judge(rival, used))}.`;
   return { use: used.id, sentence: `Use ${name(used)}: ${metric.name} ${against}.${other}` };
 }
 
@@ -116,6 +116,11 @@ function lowerLoss(rival: TableRow, uniform: TableRow): string {
   return versus !== undefined && versus.high < 0
     ? ` Its loss is lower beyond noise: ${number(rival.loss)} against ${number(uniform.loss)}.`
     : '';
+}
+
+/** At the beginning of a sentence. */
+function beginning(candidate: Candidate): string {
+  return candidate.id === 'twa' ? 'TWA' : candidate.label;
 }
 
 /** In the middle of a sentence: "TWA", "best single (epoch-7)". */

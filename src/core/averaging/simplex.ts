@@ -5,7 +5,10 @@
  * subtracted from every entry, before entries below 0 are cut off, is found by sorting.
  */
 export function projectToSimplex(values: Float64Array): Float64Array {
-  const sorted = values.toSorted().reverse();
+  // A shift of all entries changes nothing, and keeps the digits of a point that is far away.
+  const largest = values.reduce((most, value) => Math.max(most, value), -Infinity);
+  const shifted = values.map((value) => value - largest);
+  const sorted = shifted.toSorted().reverse();
   let sum = 0;
   let shift = 0;
   for (const [index, value] of sorted.entries()) {
@@ -13,7 +16,7 @@ export function projectToSimplex(values: Float64Array): Float64Array {
     const candidate = (sum - 1) / (index + 1);
     if (value > candidate) shift = candidate;
   }
-  return values.map((value) => Math.max(0, value - shift));
+  return shifted.map((value) => Math.max(0, value - shift));
 }
 
 /** Each run of n entries by itself. */

@@ -62,7 +62,7 @@ async function averageOnCpu(directory: string, out: string): Promise<Table> {
   );
   assert.equal(outcome.code, 0, outcome.stderr);
   const report = onlyDocument(outcome) as unknown as Table;
-  assert.equal(report.table.length, 4);
+  assert.equal(report.table.length, 7);
   for (const { metric, loss } of report.table) assert.ok(metric >= 0 && metric <= 1 && loss > 0);
   return report;
 }

@@ -76,7 +76,7 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [['average', mixed, '--out', '--json'], '--out needs a value (OUT).'],
   [
     ['average', mixed, ...out, '--method', 'swa'],
-    '--method must be one of uniform, twa, manual, last, ema, not "swa".',
+    '--method must be one of uniform, last-k, ema, best-k, prune, greedy, manual, search, twa, not "swa".',
   ],
   [['average', mixed, ...out, '--seed', '-1'], '--seed must be a whole number of at least 0, not "-1".'],
   [['average', mixed, ...out, '--seed', '1.5'], '--seed must be a whole number of at least 0, not "1.5".'],
@@ -123,7 +123,7 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [['average', ...two, ...out, '--method', 'manual'], '--method manual needs --coefficients.'],
   [
     ['average', ...two, ...out, '--method', 'twa', '--coefficients', '1,2'],
-    '--method twa fits its coefficients: leave out --coefficients, or use --method manual.',
+    '--method twa fits its coefficients: leave out --coefficients, or add --start given.',
   ],
   [['average', ...two, ...out, '--method', 'uniform', '--epochs', '3'], '--epochs is for --method twa only.'],
   [
@@ -220,10 +220,10 @@ for (const verb of VERBS) {
 
 test('every option of every verb was seen', () => {
   // Guards the test above against a help text that its pattern no longer reads.
-  assert.deepEqual(ALL.length, 24, ALL.map(({ name }) => name).join(' '));
+  assert.deepEqual(ALL.length, 36, ALL.map(({ name }) => name).join(' '));
 });
 
-test('--method last and ema: which checkpoints, and with which coefficients', async () => {
+test('methods by formula: with which coefficients', async () => {
   const flax = path.join(checkpoints, 'flax');
   const planned = async (...method: string[]): Promise<unknown> => {
     const terminal = recorder();
@@ -238,16 +238,24 @@ test('--method last and ema: which checkpoints, and with which coefficients', as
     };
     return [plan.method, plan.checkpoints.map(({ step }) => step), plan.coefficients];
   };
-  assert.deepEqual(await planned('last', '-k', '2'), ['uniform', [20, 30], [0.5, 0.5]]);
-  assert.deepEqual(await planned('ema', '--decay', '0.5'), ['manual', [10, 20, 30], [0.25, 0.25, 0.5]]);
-  for (const wrong of [
-    ['last'],
-    ['uniform', '-k', '2'],
-    ['last', '-k', '4'],
-    ['ema'],
-    ['ema', '--decay', '1'],
-    ['last', '-k', '2', '--coefficients', '1,1'],
-  ]) {
-    await assert.rejects(planned(...wrong), UsageError, wrong.join(' '));
+  const steps = [10, 20, 30];
+  assert.deepEqual(await planned('uniform'), ['uniform', steps, [1 / 3, 1 / 3, 1 / 3]]);
+  assert.deepEqual(await planned('last-k', '-k', '2'), ['last-k', steps, [0, 0.5, 0.5]]);
+  assert.deepEqual(await planned('ema', '--decay', '0.5'), ['ema', steps, [0.25, 0.25, 0.5]]);
+  assert.deepEqual(await planned('manual', '--coefficients', '1,2,3'), ['manual', steps, [1, 2, 3]]);
+  for (const [wrong, message] of [
+    [['uniform', '-k', '2'], /-k is for --method last-k and best-k only/],
+    [['last-k', '-k', '4'], /k is 4, and there are 3 checkpoints/],
+    [['ema', '--decay', '1'], /--decay must be at least 0 and below 1/],
+    [['last-k', '-k', '2', '--coefficients', '1,1,1'], /last-k has coefficients of its own/],
+    [['twa', '--start', 'given'], /--start given needs --coefficients/],
+    [['twa', '--rule', 'lbfgs', '--learning-rate', '1'], /--learning-rate is for --rule v4 and iclr only/],
+    [['twa', '--groups', 'a=b'], /--groups is for --granularity groups only/],
+    [['greedy', '--evaluations', '9'], /--evaluations is for --method search only/],
+    [['search', '--rule', 'v4'], /--rule is for --method twa only/],
+    [['best-k', '--metric', 'val/loss'], /--metric needs -k/],
+    [['prune'], /There is no twa.json/],
+  ] as const) {
+    await assert.rejects(planned(...wrong), message, wrong.join(' '));
   }
 });
