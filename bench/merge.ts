@@ -1,14 +1,15 @@
 /**
  * How fast checkpoints are merged, against plain reads of the same bytes in the same run.
  *
- *     node bench/merge.ts [--files 5] [--megabytes 200] [--dtype F32|BF16|F16|F64] [--runs 3] [--directory /tmp]
- *         [--python python3]
+ *     node bench/merge.ts [--files 5] [--megabytes 200] [--dtype F32|BF16|F16|F64] [--format safetensors|pt]
+ *         [--runs 3] [--directory /tmp] [--python python3] [--no-peers]
  *
- * Makes that many safetensors files, merges them uniformly, and prints MB/s of source bytes, the ratio to positioned
- * reads into one reused buffer, the parts (hashing, mixing) alone, and peak RSS. Files come from the page cache unless
- * they are larger than memory: the ratio then shows the cost of everything but the disk. Medians of the runs. Where
- * that Python has torch and safetensors, what people use today (`peers.py`) averages the same files in the same runs;
- * it neither hashes its sources nor makes sure that the result is on the disk, as a merge does.
+ * Makes that many files, merges them uniformly, and prints MB/s of source bytes, the ratio to positioned reads into one
+ * reused buffer, the parts (hashing, mixing) alone, and peak RSS. `merge` computes the SHA-256 of every source, `again`
+ * finds them remembered (see `digests.ts`). Files come from the page cache unless they are larger than memory: the ratio
+ * then shows the cost of everything but the disk. Medians of the runs. Where that Python has torch and safetensors, what
+ * people use today (`peers.py`) averages the same files in the same runs; it neither hashes its sources nor makes sure
+ * that the result is on the disk, as a merge does. The clock tells little on a busy machine; processor time tells more.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,6 +19,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 
 import { bytesPerElement, encodeFromFloat64, isDType, isFloat } from '../src/core/checkpoints/dtype.ts';
+import { DigestRecords } from '../src/core/checkpoints/digests.ts';
 import { mergeCheckpoints } from '../src/core/checkpoints/merge.ts';
 import { partialPathFor } from '../src/core/checkpoints/publish.ts';
 import { requireComplete } from '../src/core/checkpoints/registry.ts';
@@ -30,15 +32,18 @@ const { values: options } = parseArgs({
     files: { type: 'string', default: '5' },
     megabytes: { type: 'string', default: '200' },
     dtype: { type: 'string', default: 'F32' },
+    format: { type: 'string', default: 'safetensors' },
     runs: { type: 'string', default: '3' },
     directory: { type: 'string', default: tmpdir() },
     python: { type: 'string', default: 'python3' },
+    'no-peers': { type: 'boolean', default: false },
   },
 });
 const files = Number(options.files);
 const megabytes = Number(options.megabytes);
 const runs = Number(options.runs);
 const dtype = floatType(options.dtype);
+const extension = options.format === 'pt' ? 'pt' : 'safetensors';
 if (!(files >= 1) || !(megabytes >= 1) || !(runs >= 1)) {
   throw new Error('--files, --megabytes and --runs are numbers from 1 on.');
 }
@@ -52,18 +57,27 @@ try {
   for (let i = 0; i < files; i++) {
     const path = join(directory, `epoch-${i}.safetensors`);
     await makeFile(path);
-    paths.push(path);
+    paths.push(extension === 'pt' ? await saveByTorch(path) : path);
   }
+  const records = new DigestRecords(join(directory, 'digests.json'), 0);
   const sourceBytes = files * megabytes * 1e6;
 
   const rssBefore = peakRss();
   const reading: Times[] = [];
   const merging: Times[] = [];
-  const peers = new Map<Peer, PeerTimes[]>((await hasTorch()) ? PEERS.map((peer) => [peer, []]) : []);
+  const again: Times[] = [];
+  const compare = !options['no-peers'] && (await hasTorch());
+  const peers = new Map<Peer, PeerTimes[]>(compare ? PEERS.map((peer) => [peer, []]) : []);
   for (let run = 0; run < runs; run++) {
     reading.push(await timed(() => readAll(paths)));
-    const output = join(directory, `mix-${run}.safetensors`);
+    const output = join(directory, `mix-${run}.${extension}`);
     merging.push(await timed(() => merge(paths, output)));
+    await rm(output);
+    if (run === 0) {
+      await merge(paths, output, records);
+      await rm(output);
+    }
+    again.push(await timed(() => merge(paths, output, records)));
     await rm(output);
     for (const [peer, times] of peers) {
       times.push(await runPeer(peer, paths, output));
@@ -72,25 +86,29 @@ try {
   }
   const read = medians(reading);
   const merged = medians(merging);
+  const remembered = medians(again);
   const rss = peakRss();
   const show = ({ wall, cpu }: Times): string =>
     `${(sourceBytes / 1e6 / wall).toFixed(0)} MB/s (${wall.toFixed(2)} s, ${cpu.toFixed(2)} s of CPU)`;
   console.log(
-    `${files} x ${megabytes} MB of ${dtype}, medians of ${runs}; ${availableParallelism()} processors, load ${loadavg()[0]!.toFixed(1)}`,
+    `${files} x ${megabytes} MB of ${dtype} in .${extension}, medians of ${runs}; ${availableParallelism()} processors, load ${loadavg()[0]!.toFixed(1)}`,
   );
   console.log(`plain reads  ${show(read)}`);
-  console.log(`merge        ${show(merged)}`);
-  console.log(
-    `ratio        ${(merged.wall / read.wall).toFixed(2)} in time, ${(merged.cpu / read.cpu).toFixed(2)} in CPU`,
-  );
-  if (peers.size === 0)
+  for (const [name, times] of [
+    ['merge', merged],
+    ['again', remembered],
+  ] as const) {
+    const share = (100 * read.wall) / times.wall;
+    console.log(`${name.padEnd(12)} ${show(times)}, ${share.toFixed(0)} % of plain reads`);
+  }
+  if (peers.size === 0 && !options['no-peers'])
     console.log(`${options.python} has no torch and safetensors: no peers to compare with`);
   for (const [peer, times] of peers) {
     const theirs = medians(times);
     const most = Math.max(...times.map((time) => time.rss));
     console.log(
       `${`torch, ${peer}`.padEnd(12)} ${show(theirs)}, peak RSS ${most.toFixed(0)} MB; the merge is ` +
-        `${(theirs.wall / merged.wall).toFixed(1)} times as fast (${(theirs.cpu / merged.cpu).toFixed(1)} in CPU)`,
+        `${faster(theirs, merged)}, again ${faster(theirs, remembered)}`,
     );
   }
   console.log(`CPU alone    SHA-256 ${hashRate().toFixed(0)} MB/s, mixing ${mixRate().toFixed(0)} MB/s`);
@@ -155,10 +173,29 @@ async function readAll(paths: readonly string[]): Promise<void> {
   }
 }
 
-async function merge(paths: readonly string[], output: string): Promise<void> {
+async function merge(paths: readonly string[], output: string, digests?: DigestRecords): Promise<void> {
   const headers = await Promise.all(paths.map((path) => requireComplete(path)));
   const coefficients = headers.map(() => 1 / headers.length);
-  await mergeCheckpoints({ headers, coefficients, output, partial: partialPathFor(output) });
+  const partial = partialPathFor(output);
+  await mergeCheckpoints({
+    headers,
+    coefficients,
+    output,
+    partial,
+    ...(digests === undefined ? {} : { digests }),
+  });
+}
+
+function faster(theirs: Times, ours: Times): string {
+  return `${(theirs.wall / ours.wall).toFixed(1)} times as fast (${(theirs.cpu / ours.cpu).toFixed(1)} in CPU)`;
+}
+
+/** The same tensors by torch.save; the safetensors file makes room for it. */
+async function saveByTorch(path: string): Promise<string> {
+  const saved = path.replace(/safetensors$/, 'pt');
+  await promisify(execFile)(options.python, [join(import.meta.dirname, 'peers.py'), 'save', saved, path]);
+  await rm(path);
+  return saved;
 }
 
 async function hasTorch(): Promise<boolean> {

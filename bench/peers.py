@@ -1,15 +1,17 @@
 """What people average checkpoints with today, for bench/merge.ts to be compared with.
 
-    python3 bench/peers.py timm|mean OUTPUT SOURCE...
+    python3 bench/peers.py timm|mean|save OUTPUT SOURCE...
 
 `timm` follows the averaging of timm's avg_checkpoints.py (Apache-2.0): one file after another is loaded, added up in
 float64, divided, saved, and the result hashed; here it goes back to the type that it came in. `mean` is the script that everybody
-writes: load all, stack, mean, save. Prints seconds from the first load to the end of the save (imports are not
+writes: load all, stack, mean, save. `save` is no peer: it only writes its one
+source again, for a benchmark of another format. Prints seconds from the first load to the end of the save (imports are not
 counted), seconds of processor time, and peak RSS in MB, as JSON.
 """
 
 import hashlib
 import json
+import os
 import resource
 import sys
 import time
@@ -46,7 +48,11 @@ def mean(paths):
 def main():
     kind, output, *paths = sys.argv[1:]
     start, cpu = time.perf_counter(), time.process_time()
-    save({"timm": timm, "mean": mean}[kind](paths), output)
+    save({"timm": timm, "mean": mean, "save": lambda paths: load(paths[0])}[kind](paths), output)
+    if kind == "save":
+        # So that writing it back does not disturb what is measured.
+        with open(output, "rb+") as file:
+            os.fsync(file.fileno())
     if kind == "timm":
         with open(output, "rb") as file:
             hashlib.sha256(file.read()).hexdigest()
