@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { runJob } from '../../compute/client.ts';
+import { isFormula } from '../../core/averaging/coefficients.ts';
 import { chooseOutput } from '../../core/averaging/output.ts';
 import { reportPathFor } from '../../core/averaging/report.ts';
 import type { AverageReport, PassProgress } from '../../core/averaging/types.ts';
@@ -11,6 +12,7 @@ import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { expandPaths, inspectPath, requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
+import type { Engine } from '../../core/task/types.ts';
 import type { Run } from '../../core/runs/types.ts';
 import { readSetting } from '../api.ts';
 import { targetOfNode } from '../commands/targets.ts';
@@ -29,7 +31,7 @@ import type { Runs } from '../watching/runs.ts';
 import { choose, FEWEST, proposal } from './choose.ts';
 import type { Choice } from './choose.ts';
 import type { Job, JobControl, JobQueue } from './jobQueue.ts';
-import { planOptions, UNIFORM, withoutTaskOptions } from './plans.ts';
+import { complete, planOptions, UNIFORM, withoutTaskOptions } from './plans.ts';
 import type { Plan } from './plans.ts';
 import { overall, progressText } from './progress.ts';
 import { pytorchOptions } from './python.ts';
@@ -81,8 +83,8 @@ export class AveragingFlow {
       runName: known === undefined ? path.basename(choice.run) : runLabel(known),
     };
     const task = await taskFor(choice.run, this.#deps.dialogs, this.#deps.memory);
-    if (task !== undefined) await checkTask(task);
-    const plan = how === 'uniform' ? UNIFORM : await this.#plan(chosen, choice.run, task);
+    const engine = task === undefined ? undefined : await checkTask(task);
+    const plan = how === 'uniform' ? UNIFORM : await this.#plan(chosen, choice.run, task, engine);
     return plan === undefined ? undefined : await this.#work(chosen, plan, task);
   }
 
@@ -151,11 +153,12 @@ export class AveragingFlow {
     { runName, headers }: Chosen,
     run: string,
     task: string | undefined,
+    engine: Engine | undefined,
   ): Promise<Plan | undefined> {
     const { dialogs, createTaskFile } = this.#deps;
     const title = l10n.t('Average {0} Checkpoints of {1}', headers.length, runName);
     if (task !== undefined) {
-      return await dialogs.pickOne(planOptions(), {
+      const picked = await dialogs.pickOne(planOptions(engine !== 'command'), {
         title,
         placeholder: l10n.t(
           'How? {0}. Task: {1}',
@@ -163,13 +166,15 @@ export class AveragingFlow {
           vscode.workspace.asRelativePath(task),
         ),
       });
+      return picked && (await complete(picked, headers.length, dialogs, title));
     }
     const answer = await dialogs.pickOne(withoutTaskOptions(), {
       title,
       placeholder: l10n.t('There is no twa.json for this run.'),
     });
     if (answer === 'create') await createTaskFile([{ kind: 'path', path: run }]);
-    return answer === 'uniform' ? UNIFORM : undefined;
+    if (answer === undefined || answer === 'create') return undefined;
+    return await complete(answer, headers.length, dialogs, title);
   }
 
   async #work(chosen: Chosen, plan: Plan, task: string | undefined): Promise<AverageReport> {
@@ -177,7 +182,7 @@ export class AveragingFlow {
     const title = l10n.t('Averaging {0} checkpoints of {1}', chosen.headers.length, chosen.runName);
     // The panel of a pass is there from the start, so that the loss can be watched; a plain mean has none.
     const live =
-      plan.method === 'twa'
+      task !== undefined && !isFormula(plan.method)
         ? results.openLive({
             title,
             checkpoints: chosen.headers.map(({ path: file, step, epoch }) => ({
@@ -211,7 +216,7 @@ export class AveragingFlow {
 
   async #run(
     { headers }: Chosen,
-    { method, rule }: Plan,
+    { method, options = {}, settings, coefficients }: Plan,
     task: string | undefined,
     { signal, report }: JobControl,
     onProgress: (progress: PassProgress) => void,
@@ -219,6 +224,7 @@ export class AveragingFlow {
     const { log } = this.#deps;
     const template = headers.at(-1);
     if (template === undefined) throw new Error('no checkpoints');
+    const { rule } = options;
     // Only now: a pass that was waiting must not have been promised the name that the one before it took.
     const { output, partial } = await chooseOutput({
       template,
@@ -236,7 +242,9 @@ export class AveragingFlow {
         checkpoints: headers.map((header) => header.path),
         method,
         ...(task === undefined ? {} : { task }),
-        options: rule === undefined ? {} : { rule },
+        options,
+        ...(settings === undefined ? {} : { settings }),
+        ...(coefficients === undefined ? {} : { coefficients }),
         // Running statistics of a mean are only right after a pass over data; without a task there is no data.
         buffers: task === undefined ? 'average' : 'recalibrate',
         seed: SEED,
@@ -259,11 +267,11 @@ export class AveragingFlow {
   }
 }
 
-/** A mistake in the task file is told at once, before a process starts. */
-async function checkTask(task: string): Promise<void> {
+/** What runs the task. A mistake in the file is told at once, before a process starts. */
+async function checkTask(task: string): Promise<Engine> {
   // Loaded when it is needed: the schema validator would be half of the extension's start-up time.
   const { loadTask } = await import('../../core/task/load.ts');
-  await loadTask(task);
+  return (await loadTask(task)).engine;
 }
 
 /** A notification with Cancel, and the bar at the top of the view, until the job ends. */
