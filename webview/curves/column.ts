@@ -37,6 +37,14 @@ export class Column {
     this.#view = undefined;
   }
 
+  /** Makes it this long and gives all of it, to be filled in from the old length on. */
+  extend(length: number, total = 0): Float64Array {
+    this.reserve(Math.max(length, total));
+    this.#length = length;
+    this.#view = undefined;
+    return this.view;
+  }
+
   push(number: number): void {
     this.reserve(this.#length + 1);
     this.#numbers[this.#length++] = number;
@@ -49,12 +57,52 @@ export class Column {
     this.#view = undefined;
   }
 
-  /** Exactly as asked the first time, since most series are read whole and then grow slowly; later half as much again. */
+  /** Half as much again: memory that was never touched takes up addresses only. */
   reserve(length: number): void {
-    const { length: capacity } = this.#numbers;
-    if (length <= capacity) return;
-    const grown = new Float64Array(capacity === 0 ? length : Math.max(length, Math.ceil(1.5 * capacity)));
+    if (length <= this.#numbers.length) return;
+    const grown = new Float64Array(Math.ceil(1.5 * length));
     grown.set(this.#numbers.subarray(0, this.#length));
     this.#numbers = grown;
+  }
+}
+
+/** A column that is kept as it arrived, part by part, until somebody looks at it: most are never looked at. */
+export class LazyColumn {
+  readonly #column = new Column();
+  /** Each begins where the one before ends, and the first where the column ends. */
+  #parts: Float64Array[] = [];
+  #length = 0;
+  #total = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+  get bytes(): number {
+    return this.#parts.reduce((sum, { byteLength }) => sum + byteLength, this.#column.bytes);
+  }
+
+  /** See {@link Column.view}. */
+  get view(): Float64Array {
+    this.#join();
+    return this.#column.view;
+  }
+
+  /** See {@link Column.put}. */
+  put(from: number, numbers: Float64Array, total = 0): void {
+    this.#total = total;
+    // Small parts, as live ones are, would be many; and what is replaced has to be found.
+    if (from < this.#length || (numbers.length < 1000 && this.#parts.length === 0)) {
+      this.#join();
+      this.#column.put(from, numbers, total);
+    } else {
+      this.#parts.push(numbers);
+      if (numbers.length < 1000 && this.#parts.length > 1000) this.#join();
+    }
+    this.#length = from + numbers.length;
+  }
+
+  #join(): void {
+    for (const part of this.#parts) this.#column.put(this.#column.length, part, this.#total);
+    this.#parts = [];
   }
 }

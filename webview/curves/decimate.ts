@@ -110,14 +110,28 @@ export function decimate(line: Line, view: XView, columns: number, positive = fa
   return points;
 }
 
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Of each column of x the last stretch that was asked for: a line, its average and its axis all ask for the same. */
+const lastAsked = new WeakMap<
+  Float64Array,
+  Stretch & { readonly left: number; readonly right: number; readonly length: number }
+>();
+
 /** The points `[from, to)` of a line that are in view, and one beyond each edge, to which the line runs. */
-export function inView(
-  { x, map }: Line,
-  { min, max }: XView,
-): { readonly from: number; readonly to: number } {
+export function inView({ x, map }: Line, { min, max }: XView): Stretch {
   const left = map === undefined ? min : map.toColumn(min);
   const right = map === undefined ? max : map.toColumn(max);
-  return { from: Math.max(0, lowerBound(x, left) - 1), to: Math.min(x.length, lowerBound(x, right) + 1) };
+  const last = lastAsked.get(x);
+  if (last?.left === left && last.right === right && last.length === x.length) return last;
+  const from = Math.max(0, lowerBound(x, left) - 1);
+  const to = Math.min(x.length, lowerBound(x, right) + 1);
+  const asked = { from, to, left, right, length: x.length };
+  lastAsked.set(x, asked);
+  return asked;
 }
 
 /** The place on the axis of a point of a line. */

@@ -25,8 +25,9 @@ export interface LayerInput {
   readonly version: number;
 }
 
-/** Points per chart up to which lines are drawn by the canvas, with round corners and dashes along their way. */
-const STROKED_POINTS = 6000;
+/** Up to so many lines and points the canvas draws them, with round corners and dashes along their way. */
+const STROKED_LINES = 8;
+const STROKED_POINTS = 3000;
 /** Milliseconds of a frame that all charts together may paint before a picture is finished in later frames. */
 const PAINTING_MS = 7;
 /** A first picture is worth a longer wait than a changed one. */
@@ -49,8 +50,7 @@ interface Picture {
   readonly lines: readonly LayerLine[];
   readonly frame: Frame;
   readonly version: number;
-  readonly faint: Raster;
-  readonly strong: Raster;
+  readonly raster: Raster;
   /** Lines that are in it already. */
   done: number;
 }
@@ -58,9 +58,8 @@ interface Picture {
 export class LineLayer {
   readonly #spans = new Spans();
   readonly #again: () => void;
-  /** What is shown, as two canvases: Canvas cannot blend bytes. */
-  readonly #faint = canvas();
-  readonly #strong = canvas();
+  /** What is shown: a canvas can be stretched, bytes cannot. */
+  readonly #canvas = document.createElement('canvas').getContext('2d')!;
   #shown: { readonly frame: Frame; readonly version: number; readonly whole: boolean } | undefined;
   #painting: Picture | undefined;
   #spare: Picture | undefined;
@@ -99,8 +98,8 @@ export class LineLayer {
       this.#painting = undefined;
       this.#shown = undefined;
     } else {
-      this.#paint(painted, frame, version);
-      this.#show(ctx, { left, top, scale }, frame, faintness);
+      this.#paint(painted, frame, version, faintness);
+      this.#show(ctx, { left, top, scale }, frame);
     }
     for (const faint of [true, false]) {
       ctx.globalAlpha = faint ? faintness : 1;
@@ -109,7 +108,7 @@ export class LineLayer {
     ctx.restore();
   }
 
-  #paint(lines: readonly LayerLine[], frame: Frame, version: number): void {
+  #paint(lines: readonly LayerLine[], frame: Frame, version: number, faintness: number): void {
     const shown = this.#shown;
     if (shown?.whole === true && shown.version === version && sameFrame(shown.frame, frame)) {
       this.#painting = undefined;
@@ -128,7 +127,7 @@ export class LineLayer {
     const expected = (length - picture.done) * frame.width * this.#pace;
     const until = begun + (expected < 1.5 * allowed ? 2 * allowed : allowed);
     const from = picture.done;
-    while (picture.done < length && performance.now() < until) this.#paintLine(picture);
+    while (picture.done < length && performance.now() < until) this.#paintLine(picture, faintness);
     const took = performance.now() - begun;
     budget.spent += took;
     if (picture.done > from) {
@@ -147,39 +146,32 @@ export class LineLayer {
     const { width, height } = frame;
     let spare = this.#spare ?? this.#painting;
     this.#spare = undefined;
-    if (spare?.faint.width !== width || spare.faint.height !== height) spare = undefined;
-    const faint = spare?.faint ?? new Raster(width, height);
-    const strong = spare?.strong ?? new Raster(width, height);
-    faint.clear();
-    strong.clear();
-    return { lines, frame, version, faint, strong, done: 0 };
+    if (spare?.raster.width !== width || spare.raster.height !== height) spare = undefined;
+    const raster = spare?.raster ?? new Raster(width, height);
+    raster.clear();
+    return { lines: [...lines].sort(faintFirst), frame, version, raster, done: 0 };
   }
 
-  #paintLine(picture: Picture): void {
+  #paintLine(picture: Picture, faintness: number): void {
     const { line, rgb, width, dash, faint } = picture.lines[picture.done++]!;
     const scale = devicePixelRatio;
-    const raster = faint ? picture.faint : picture.strong;
+    const { raster } = picture;
+    const alpha = faint ? faintness : 1;
     this.#spans.trace(line, picture.frame);
-    raster.paint(this.#spans, {
-      color: rgb,
-      width: width * scale,
-      dash: dash.map((length) => length * scale),
-    });
+    const dashes = dash.map((length) => length * scale);
+    raster.paint(this.#spans, { color: rgb, alpha, width: width * scale, dash: dashes });
     const { lone } = this.#spans;
-    for (let at = 0; at < lone.length; at += 2) raster.dot(lone[at]!, lone[at + 1]!, 2.5 * scale, rgb);
+    for (let at = 0; at < lone.length; at += 2)
+      raster.dot(lone[at]!, lone[at + 1]!, 2.5 * scale, { color: rgb, alpha });
   }
 
-  #present({ frame, version, faint, strong }: Picture, whole: boolean): void {
-    for (const [target, raster] of [
-      [this.#faint, faint],
-      [this.#strong, strong],
-    ] as const) {
-      if (target.canvas.width !== raster.width || target.canvas.height !== raster.height) {
-        target.canvas.width = raster.width;
-        target.canvas.height = raster.height;
-      }
-      target.putImageData(new ImageData(raster.bytes, raster.width, raster.height), 0, 0);
+  #present({ frame, version, raster }: Picture, whole: boolean): void {
+    const target = this.#canvas;
+    if (target.canvas.width !== raster.width || target.canvas.height !== raster.height) {
+      target.canvas.width = raster.width;
+      target.canvas.height = raster.height;
     }
+    target.putImageData(new ImageData(raster.bytes, raster.width, raster.height), 0, 0);
     this.#shown = { frame, version, whole };
   }
 
@@ -188,7 +180,6 @@ export class LineLayer {
     ctx: CanvasRenderingContext2D,
     { left, top, scale }: { readonly left: number; readonly top: number; readonly scale: number },
     frame: Frame,
-    faintness: number,
   ): void {
     const shown = this.#shown?.frame;
     if (shown === undefined || (shown.log === true) !== (frame.log === true) || shown.yLog !== frame.yLog)
@@ -202,21 +193,18 @@ export class LineLayer {
     const height = same ? frame.height : toY(shown.bottom) - y;
     if (!(width < MOST_STRETCH * frame.width && height < MOST_STRETCH * frame.height)) return;
     ctx.imageSmoothingEnabled = !same;
-    for (const [source, alpha] of [
-      [this.#faint, faintness],
-      [this.#strong, 1],
-    ] as const) {
-      ctx.globalAlpha = alpha;
-      ctx.drawImage(source.canvas, left + x / scale, top + y / scale, width / scale, height / scale);
-    }
+    ctx.drawImage(this.#canvas.canvas, left + x / scale, top + y / scale, width / scale, height / scale);
   }
 }
+
+const faintFirst = (a: LayerLine, b: LayerLine): number => Number(b.faint) - Number(a.faint);
 
 /** Which lines are few enough points to be stroked: the sparsest, as many as there is room for. */
 function shared(
   lines: readonly LayerLine[],
   frame: Frame,
 ): { readonly stroked: readonly LayerLine[]; readonly painted: readonly LayerLine[] } {
+  if (lines.length > 4 * STROKED_LINES) return { stroked: [], painted: lines };
   const counted = lines.map((one) => {
     const { from, to } = inView(one.line, frame);
     return { one, points: to - from };
@@ -225,7 +213,7 @@ function shared(
   let room = STROKED_POINTS;
   for (const { one, points } of counted.toSorted((a, b) => a.points - b.points)) {
     room -= points;
-    if (room < 0 || points > frame.width) break;
+    if (room < 0 || points > frame.width || strokes.size === STROKED_LINES) break;
     strokes.add(one);
   }
   return {
@@ -283,8 +271,4 @@ function sameFrame(a: Frame, b: Frame): boolean {
     a.top === b.top &&
     a.yLog === b.yLog
   );
-}
-
-function canvas(): CanvasRenderingContext2D {
-  return document.createElement('canvas').getContext('2d')!;
 }

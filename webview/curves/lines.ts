@@ -108,7 +108,8 @@ export class FollowedLine implements DrawnLine {
       from = 0;
     }
     if (places === undefined) return from;
-    for (let index = this.#seen; index < values.length; index++) {
+    const start = this.#copy === undefined ? this.#skim(places, values) : this.#seen;
+    for (let index = start; index < values.length; index++) {
       from = Math.min(from, this.#add(index, places, values));
     }
     this.#seen = values.length;
@@ -139,6 +140,22 @@ export class FollowedLine implements DrawnLine {
         this.highest = index;
       }
     }
+  }
+
+  /** Goes over what needs no copy, which is nearly always all. Gives the index of the first point that does. */
+  #skim(places: Float64Array, values: Float64Array): number {
+    let index = this.#seen;
+    let last = index === 0 ? -Infinity : places[index - 1]!;
+    let notFinite = 0;
+    for (; index < values.length; index++) {
+      const at = places[index]!;
+      const value = values[index]!;
+      if (!(at > last && at < Infinity)) break;
+      if (value - value !== 0) notFinite += 1;
+      last = at;
+    }
+    this.notFinite += notFinite;
+    return index;
   }
 
   /** Gives the first index of the line that changed. */

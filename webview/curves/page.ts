@@ -19,6 +19,9 @@ import { runStyle } from './style.ts';
 import { describeHover, formatOn } from './tooltip.ts';
 import { Toolbar } from './toolbar.ts';
 
+/** Milliseconds between two pictures while more is on its way, and how often as long as drawing took it is at least. */
+const LOADING_MS = 120;
+const LOADING_SHARE = 8;
 /** Milliseconds between two notes of where the user has zoomed or scrolled to. */
 const REMEMBER_MS = 150;
 
@@ -35,7 +38,12 @@ export class CurvesPage {
   readonly #marks = h('div', {});
   readonly #sections = new Map<string, Section>();
   readonly #cache = new LineCache();
-  readonly #draw = oncePerFrame(() => this.#render());
+  readonly #draw = oncePerFrame(() => {
+    const begun = performance.now();
+    this.#render();
+    const ended = performance.now();
+    this.#drawNext = ended + Math.max(LOADING_MS, LOADING_SHARE * (ended - begun));
+  });
   readonly #visibility = new IntersectionObserver((entries) => this.#sawCharts(entries), {
     rootMargin: '80px',
   });
@@ -48,6 +56,8 @@ export class CurvesPage {
   #highlighted: string | undefined;
   #remembering: number | undefined;
   #scrolled = false;
+  /** While more is on its way, when to draw what has come so far. */
+  #drawNext = 0;
 
   constructor(root: HTMLElement, editor: Editor<FromCurves, CurvesState>, strings: CurvesStrings) {
     this.#editor = editor;
@@ -85,11 +95,6 @@ export class CurvesPage {
     window.addEventListener('pagehide', () => this.#remember());
   }
 
-  /** Whether everything that is known is drawn, and sharp. */
-  get finished(): boolean {
-    return this.#prepared !== undefined && [...this.#sections.values()].every(({ plot }) => plot.finished);
-  }
-
   receive(message: ToCurves): void {
     const before = new Set(this.#store.shown.keys());
     if (!this.#store.apply(message)) {
@@ -103,7 +108,7 @@ export class CurvesPage {
     this.#state = { ...this.#state, runs: wanted, ...(others ? { xZoom: null, yZoom: {} } : {}) };
     this.#known = true;
     this.#rememberSoon();
-    this.#redraw();
+    if (!this.#store.more || performance.now() >= this.#drawNext) this.#redraw();
   }
 
   themeChanged(): void {
@@ -215,6 +220,7 @@ export class CurvesPage {
       this.#content.replaceChildren(this.#charts, this.#marks);
     }
     this.#renderCharts(prepared);
+    this.#showBusy();
     this.#marks.replaceChildren(
       ...(this.#state.table
         ? [...shown.values()].map((run) =>
@@ -234,6 +240,7 @@ export class CurvesPage {
   #renderCharts({ groups, axis, fullX }: Prepared): void {
     this.#dropSections(new Set(groups.map(({ key }) => key)));
     let previous: Element | undefined;
+    const drawn: (() => void)[] = [];
     for (const group of groups) {
       const { key } = group;
       const input: SectionInput = {
@@ -261,8 +268,17 @@ export class CurvesPage {
       const place = previous === undefined ? this.#charts.firstElementChild : previous.nextElementSibling;
       if (place !== section.element) this.#charts.insertBefore(section.element, place);
       previous = section.element;
-      section.render(input);
+      const shown = section;
+      shown.render(input);
+      drawn.push(() => shown.draw(input));
     }
+    for (const draw of drawn) draw();
+  }
+
+  /** Whether there is more to come, or to be drawn sharp: for screen readers, and whoever wants to know when it is. */
+  #showBusy(): void {
+    const busy = this.#store.more || [...this.#sections.values()].some(({ plot }) => !plot.finished);
+    this.#content.setAttribute('aria-busy', String(busy));
   }
 
   #zoomsOf(key: PreparedGroup['key']): { readonly xZoom: Range | null; readonly yZoom: Range | null } {
@@ -284,6 +300,7 @@ export class CurvesPage {
         ),
       select: (marks) => this.#select(key, marks),
       averageSelected: () => this.#averageSelected(),
+      drawn: () => this.#showBusy(),
       describe: (hover, tooltip) =>
         describeHover(hover, tooltip, {
           strings: this.#strings,

@@ -12,6 +12,7 @@ import { type LayerLine, LineLayer } from './layer.ts';
 import { type DrawnLine, type IndexedLine, Pyramids } from './lines.ts';
 import type { PlacedMark } from './marks.ts';
 import { type Best, type Box, drawOverlay, type Overlay, pixelOf, pixelX } from './overlay.ts';
+import { type Picture, pictureOf } from './picture.ts';
 import { lowerBound, nearestIndex } from './search.ts';
 import type { Frame } from './spans.ts';
 import type { Range } from './state.ts';
@@ -77,6 +78,8 @@ export interface PlotEvents {
   /** Checkpoints between two places, of the run whose mark is nearest to where the selection ends. */
   select(marks: readonly PlacedMark[]): void;
   averageSelected(): void;
+  /** A picture is finished, or one is begun that takes several frames. */
+  drawn(): void;
   /** Fills the tooltip. Gives its text for screen readers. */
   describe(hover: Hover, tooltip: HTMLElement): string;
 }
@@ -99,6 +102,8 @@ export class Plot {
   #input: PlotInput | undefined;
   #layerLines:
     { readonly version: number; readonly theme: Theme; readonly lines: readonly LayerLine[] } | undefined;
+  /** What the chart's options were made for. */
+  #styled: { readonly theme: Theme; readonly shape: readonly unknown[] } | undefined;
   /** Charts that cannot be seen are not drawn. */
   #seen = true;
   #stale = false;
@@ -142,8 +147,9 @@ export class Plot {
     const { active } = this.#overlay;
     this.#overlay.active = active && input.marks.find(({ mark }) => mark.path === active.mark.path);
     this.element.classList.toggle('selecting', input.selecting);
+    const created = this.#chart === undefined;
     this.#chart ??= this.#create();
-    if (this.#seen) this.#update();
+    if (this.#seen) this.#update(created);
     else this.#stale = true;
   }
 
@@ -152,15 +158,14 @@ export class Plot {
     const input = this.#input;
     if (input === undefined || (sameRange(input.xZoom, xZoom) && sameRange(input.yZoom, yZoom))) return;
     this.#input = { ...input, xZoom, yZoom };
-    if (this.#seen) this.#update();
+    if (this.#seen) this.#update(false);
     else this.#stale = true;
   }
 
   /** Whether the chart can be seen; one that comes into view catches up. */
   set seen(seen: boolean) {
     this.#seen = seen;
-    if (!seen || !this.#stale) return;
-    this.#update();
+    if (seen && this.#stale) this.#update(false);
   }
 
   /** Whether the lines are drawn as they are, not as a moved picture. */
@@ -171,6 +176,14 @@ export class Plot {
   /** For a picture of the chart. */
   get canvas(): HTMLCanvasElement {
     return this.#canvas;
+  }
+
+  /** What the chart shows, as numbers; one that is out of view is brought up to date first. */
+  picture(): Picture | undefined {
+    const wasSeen = this.#seen;
+    this.seen = true;
+    this.#seen = wasSeen;
+    return this.#chart && this.#input && pictureOf(this.#chart, this.#input);
   }
 
   /** The cursor of another chart, or none. */
@@ -194,15 +207,12 @@ export class Plot {
     return xZoom ?? fullX;
   }
 
+  /** Chart.js finds places for axes and labels, and draws them; lines and marks are ours. */
   #create(): ChartType<'line', ChartPoint[]> {
     return new Chart<'line', ChartPoint[]>(this.#canvas, {
       type: 'line',
-      data: { datasets: [{ data: [], showLine: false, pointRadius: 0 }] },
-      options: {
-        parsing: false,
-        normalized: true,
-        layout: { padding: { top: 8, right: 10 } },
-      },
+      data: { datasets: [] },
+      options: { layout: { padding: { top: 8, right: 10 } }, scales: this.#scales() },
       plugins: [
         drawUnder((chart) => this.#drawLines(chart)),
         drawOver((chart) => drawOverlay(chart, this.#overlay)),
@@ -210,51 +220,60 @@ export class Plot {
     });
   }
 
-  #update(): void {
+  /** @param created by this very call: it has drawn itself. */
+  #update(created: boolean): void {
     this.#stale = false;
     const chart = this.#chart!;
-    const { theme, log, logX, axis, yZoom, xTitle, marks, language } = this.#input!;
-    const { min, max } = this.#view;
+    const { theme, axis, logX, log, xTitle } = this.#input!;
+    const shape = [axis, logX, log, xTitle];
+    // A view alone changes no option: `afterDataLimits` asks for it.
+    if (this.#styled?.theme !== theme || this.#styled.shape.some((one, at) => one !== shape[at])) {
+      if (!created) chart.options.scales = this.#scales();
+      this.#styled = { theme, shape };
+    }
+    if (!created) chart.update('none');
+  }
+
+  #scales(): NonNullable<ChartType<'line', ChartPoint[]>['options']['scales']> {
+    const { theme, log, logX, axis, xTitle, language } = this.#input!;
     const style = axisStyle(theme, xTitle);
-    const zoomed = yZoom !== null && (!log || yZoom.min > 0) ? yZoom : undefined;
-    const range = zoomed ?? this.#extent();
-    // Two points that are not drawn give Chart.js the values it finds an axis for.
-    chart.data.datasets[0]!.data = [
-      { x: min, y: range.min },
-      { x: max, y: range.max },
-    ];
-    const heights = marks.flatMap(({ x, y }) =>
-      x >= min && x <= max && y !== undefined && (!log || y > 0) ? [y] : [],
-    );
-    const isTime = axis === 'relative' || axis === 'wall';
+    const isTime = (axis === 'relative' || axis === 'wall') && !logX;
     const unit = axis === 'relative' ? 1000 : 1;
-    const distance = tickDistance((max - min) * unit, Math.max(2, this.element.clientWidth / 90));
-    const timeTick = (value: number | string): string =>
-      axis === 'relative'
-        ? formatElapsed(Number(value), distance)
-        : formatTime(Number(value), distance, language);
-    chart.options.scales = {
+    const distance = (): number => {
+      const { min, max } = this.#view;
+      return tickDistance((max - min) * unit, Math.max(2, this.element.clientWidth / 90));
+    };
+    return {
       x: {
         ...style,
         type: logX ? 'logarithmic' : 'linear',
-        min,
-        max,
         grid: { ...style.grid, display: false },
-        ...(isTime && !logX
-          ? {
-              afterBuildTicks: (scale) => {
-                const origin = axis === 'wall' ? midnightBefore(min) : 0;
-                scale.ticks = ticksBetween(min * unit, max * unit, distance, origin).map((tick) => ({
-                  value: tick / unit,
-                }));
-              },
-            }
-          : logX
-            ? { afterBuildTicks: keepLogTicks }
-            : {}),
+        afterDataLimits: (scale) => {
+          Object.assign(scale, this.#view);
+        },
+        afterBuildTicks: (scale) => {
+          // Ticks are round; the view is what was asked for.
+          const { min, max } = Object.assign(scale, this.#view);
+          if (logX) keepLogTicks(scale);
+          if (!isTime) return;
+          const ticks = ticksBetween(
+            min * unit,
+            max * unit,
+            distance(),
+            axis === 'wall' ? midnightBefore(min) : 0,
+          );
+          scale.ticks = ticks.map((tick) => ({ value: tick / unit }));
+        },
         ticks: {
           ...style.ticks,
-          callback: isTime ? timeTick : logX ? logTick : linearTick,
+          callback: isTime
+            ? (value) =>
+                axis === 'relative'
+                  ? formatElapsed(Number(value), distance())
+                  : formatTime(Number(value), distance(), language)
+            : logX
+              ? logTick
+              : linearTick,
           includeBounds: false,
           maxTicksLimit: logX ? 40 : isTime ? 30 : 9,
         },
@@ -262,29 +281,41 @@ export class Plot {
       y: {
         ...axisStyle(theme),
         type: log ? 'logarithmic' : 'linear',
-        ...(zoomed === undefined
-          ? heights.length === 0
-            ? {}
-            : { suggestedMin: least(heights), suggestedMax: -least(heights.map((y) => -y)) }
-          : { min: zoomed.min, max: zoomed.max }),
-        ...(log ? { afterBuildTicks: keepLogTicks } : {}),
+        afterDataLimits: (scale) => {
+          Object.assign(scale, this.#yZoom ?? this.#extent());
+        },
+        afterBuildTicks: (scale) => {
+          if (this.#yZoom !== undefined) Object.assign(scale, this.#yZoom);
+          if (log) keepLogTicks(scale);
+          else if (this.#yZoom !== undefined) {
+            scale.ticks = scale.ticks.filter(({ value }) => value >= scale.min && value <= scale.max);
+          }
+        },
         ticks: {
           ...style.ticks,
           callback: log ? logTick : linearTick,
-          includeBounds: zoomed === undefined,
           maxTicksLimit: log ? 40 : 6,
         },
       },
     };
-    chart.update('none');
+  }
+
+  get #yZoom(): Range | undefined {
+    const { yZoom, log } = this.#input!;
+    return yZoom !== null && (!log || yZoom.min > 0) ? yZoom : undefined;
   }
 
   /** Lowest and highest value of all lines in view, without looking at every point. */
   #extent(): Range {
-    const { lines, log, logX, behind } = this.#input!;
+    const { lines, marks, log, logX, behind } = this.#input!;
     const view = { ...this.#view, log: logX };
     let min = Infinity;
     let max = -Infinity;
+    for (const { x, y } of marks) {
+      if (y === undefined || x < view.min || x > view.max || (log && y <= 0)) continue;
+      min = Math.min(min, y);
+      max = Math.max(max, y);
+    }
     for (const { raw, smoothed } of lines) {
       for (const line of smoothed === undefined ? [raw] : behind ? [raw, smoothed] : [smoothed]) {
         const { from, to } = inView(line, view);
@@ -295,7 +326,9 @@ export class Plot {
       }
     }
     if (min > max) return log ? { min: 0.1, max: 1 } : { min: 0, max: 1 };
-    return { min, max };
+    if (min < max) return { min, max };
+    const room = Math.abs(min) / 20 || 1;
+    return log ? { min: min / 2, max: max * 2 } : { min: min - room, max: max + room };
   }
 
   #drawLines(chart: Chart): void {
@@ -321,6 +354,7 @@ export class Plot {
       faintness: input.theme.highContrast ? 0.5 : 0.28,
       version: input.version,
     });
+    this.#events.drawn();
   }
 
   #layered({ version, theme, lines, behind }: PlotInput): readonly LayerLine[] {
@@ -540,5 +574,3 @@ function isOutside(line: DrawnLine, at: number, reach: number): boolean {
 
 const sameRange = (a: Range | null, b: Range | null): boolean =>
   a === b || (a !== null && b !== null && a.min === b.min && a.max === b.max);
-
-const least = (numbers: readonly number[]): number => numbers.reduce((a, b) => Math.min(a, b), Infinity);

@@ -222,7 +222,7 @@ function axesKnown(
   runs: readonly { readonly series: readonly StoredSeries[]; readonly scale: EpochScale | undefined }[],
 ): ReadonlySet<Axis> {
   const epochs = runs.some(({ scale }) => scale !== undefined);
-  const times = runs.some(({ series }) => series.some(({ wallTimes }) => wallTimes !== undefined));
+  const times = runs.some(({ series }) => series.some(({ timed }) => timed));
   return new Set(AXES.filter((axis) => axis === 'step' || (axis === 'epoch' ? epochs : times)));
 }
 

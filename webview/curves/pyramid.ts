@@ -3,7 +3,9 @@
  * 8 such blocks, and so on. A stretch of n points costs about 16 + 8 log8(n / 16) steps; a point that is added costs a
  * constant. Values that cannot be drawn (not finite; not above zero where `positive`) count for nothing.
  */
-const LEAF = 16;
+
+/** Points of the smallest block. */
+export const LEAF = 16;
 const FAN = 8;
 
 interface Level {

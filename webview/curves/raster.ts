@@ -4,6 +4,8 @@ import type { Spans } from './spans.ts';
 
 export interface Brush {
   readonly color: Rgb;
+  /** Opacity, 0 to 1. What is painted later hides what is below it, and does not mix with it. */
+  readonly alpha: number;
   /** Device pixels. */
   readonly width: number;
   /** On and off by turns along x, in device pixels; empty for a solid line. */
@@ -30,30 +32,30 @@ export class Raster {
   }
 
   /** A line as wide as its brush: full where it covers a pixel, and with its share where it covers it in part. */
-  paint({ top, bottom }: Spans, { color, width, dash }: Brush): void {
-    const period = dash.reduce((sum, length) => sum + length, 0);
+  paint({ top, bottom }: Spans, { color, alpha, width, dash }: Brush): void {
+    const on = dashed(dash);
     const half = width / 2;
-    const full = (255 << 24) | (color[2] << 16) | (color[1] << 8) | color[0];
+    const full = (Math.round(255 * alpha) << 24) | (color[2] << 16) | (color[1] << 8) | color[0];
     const words = this.#words;
     const stride = this.width;
     for (let column = 0; column < stride; column++) {
       const from = Math.max(0, top[column]! - half);
       const to = Math.min(this.height, bottom[column]! + half);
-      if (!(from < to) || (period > 0 && !isOn(column % period, dash))) continue;
+      if (!(from < to) || (on.length > 0 && !on[column % on.length])) continue;
       const first = Math.floor(from);
       const last = Math.ceil(to) - 1;
       if (first === last) {
-        this.#blend(first * stride + column, color, to - from);
+        this.#blend(first * stride + column, color, alpha, to - from);
         continue;
       }
-      this.#blend(first * stride + column, color, first + 1 - from);
+      this.#blend(first * stride + column, color, alpha, first + 1 - from);
       for (let row = first + 1, at = row * stride + column; row < last; row++, at += stride) words[at] = full;
-      this.#blend(last * stride + column, color, to - last);
+      this.#blend(last * stride + column, color, alpha, to - last);
     }
   }
 
   /** A point that stands alone. */
-  dot(x: number, y: number, radius: number, color: Rgb): void {
+  dot(x: number, y: number, radius: number, { color, alpha }: Pick<Brush, 'color' | 'alpha'>): void {
     for (let row = Math.max(0, Math.floor(y - radius)); row < Math.min(this.height, y + radius + 1); row++) {
       for (
         let column = Math.max(0, Math.floor(x - radius));
@@ -61,18 +63,19 @@ export class Raster {
         column++
       ) {
         const share = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(column + 0.5 - x, row + 0.5 - y)));
-        if (share > 0) this.#blend(row * this.width + column, color, share);
+        if (share > 0) this.#blend(row * this.width + column, color, alpha, share);
       }
     }
   }
 
-  #blend(at: number, [red, green, blue]: Rgb, share: number): void {
+  /** A pixel of which the line covers a share. */
+  #blend(at: number, [red, green, blue]: Rgb, opacity: number, share: number): void {
     const { bytes } = this;
     const byte = 4 * at;
-    const under = bytes[byte + 3]! / 255;
-    const alpha = share + under * (1 - share);
+    const under = (bytes[byte + 3]! / 255) * (1 - share);
+    const alpha = opacity * share + under;
     // Of two colours, each counts with what is seen of it.
-    const over = share / alpha;
+    const over = (opacity * share) / alpha;
     bytes[byte] = bytes[byte]! + (red - bytes[byte]!) * over;
     bytes[byte + 1] = bytes[byte + 1]! + (green - bytes[byte + 1]!) * over;
     bytes[byte + 2] = bytes[byte + 2]! + (blue - bytes[byte + 2]!) * over;
@@ -80,11 +83,17 @@ export class Raster {
   }
 }
 
-function isOn(at: number, dash: readonly number[]): boolean {
-  let end = 0;
-  for (const [index, length] of dash.entries()) {
-    end += length;
-    if (at < end) return index % 2 === 0;
+const patterns = new Map<string, readonly boolean[]>();
+
+/** Column by column over one period, whether there is a line. */
+function dashed(dash: readonly number[]): readonly boolean[] {
+  const key = dash.join(' ');
+  let pattern = patterns.get(key);
+  if (pattern === undefined) {
+    pattern = dash.flatMap((length, index) =>
+      Array.from({ length: Math.round(length) }, () => index % 2 === 0),
+    );
+    patterns.set(key, pattern);
   }
-  return true;
+  return pattern;
 }

@@ -117,7 +117,11 @@ export class RunList {
       }
       row.checkbox.checked = shown.has(directory) || gone.includes(directory);
       const style = shown.has(directory) ? styleOf(directory) : undefined;
-      row.swatch.replaceChildren(...(style === undefined ? [] : [swatch(style)]));
+      const shows = JSON.stringify(style ?? null);
+      if (row.swatch.dataset['shows'] !== shows) {
+        row.swatch.dataset['shows'] = shows;
+        row.swatch.replaceChildren(...(style === undefined ? [] : [swatch(style)]));
+      }
       // Moving an element takes its focus: only when it is not in its place.
       const place = previous === undefined ? this.#list.firstElementChild : previous.nextElementSibling;
       if (place !== row.element) this.#list.insertBefore(row.element, place);

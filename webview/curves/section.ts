@@ -41,6 +41,9 @@ export interface SectionEvents extends PlotEvents {
   togglePin(): void;
 }
 
+/** Lines whose last and best values screen readers are told; the table has them all. */
+const SUMMARISED = 8;
+
 export class Section {
   readonly element: HTMLElement;
   readonly plot: Plot;
@@ -87,11 +90,16 @@ export class Section {
     this.#pin.setAttribute('aria-pressed', String(input.pinned));
     this.#renderHealth(input.health);
     this.#renderLegend(input.legend);
-    this.#summary.textContent = visible.map((line) => this.#summaryOf(line, input)).join('; ');
-    const walked = visible.findIndex(({ key }) => key === input.carrier);
-    this.plot.render({ ...input, lines: visible, walked });
+    this.#renderSummary(visible, input);
     this.#table.hidden = !input.table;
     if (input.table) this.#renderTable(visible, input);
+  }
+
+  /** Apart from the rest: a canvas that measures text after a change of the page makes the page lay itself out. */
+  draw(input: SectionInput): void {
+    const visible = input.lines.filter(({ hidden }) => !hidden);
+    const walked = visible.findIndex(({ key }) => key === input.carrier);
+    this.plot.render({ ...input, lines: visible, walked });
   }
 
   /** Another view of what was rendered last. */
@@ -140,19 +148,31 @@ export class Section {
       }
       const last = line?.raw.y.at(-1);
       button.setAttribute('aria-pressed', String(!hidden));
-      button.title = [
+      const title = [
         fill(hideSeries, tag),
         ...(line !== undefined && line.raw.superseded > 0 ? [fill(superseded, line.raw.superseded)] : []),
       ].join('\n');
+      const value = last === undefined ? '' : formatNumber(last);
+      const gaps = line === undefined ? 0 : line.raw.notFinite;
+      const shows = JSON.stringify([style, value, gaps, title]);
+      if (button.dataset['shows'] === shows) continue;
+      button.dataset['shows'] = shows;
+      button.title = title;
       button.replaceChildren(
         swatch(style),
         h('span', {}, tag),
-        h('span', { class: 'number muted' }, last === undefined ? '' : formatNumber(last)),
-        ...(line !== undefined && line.raw.notFinite > 0
-          ? [h('span', { class: 'warning' }, fill(notFinite, line.raw.notFinite))]
-          : []),
+        h('span', { class: 'number muted' }, value),
+        ...(gaps > 0 ? [h('span', { class: 'warning' }, fill(notFinite, gaps))] : []),
       );
     }
+  }
+
+  #renderSummary(lines: readonly PlotLine[], input: SectionInput): void {
+    const said = lines.slice(0, SUMMARISED).map((line) => this.#summaryOf(line, input));
+    if (lines.length > said.length) said.push(fill(this.#strings.moreLines, lines.length - said.length));
+    const text = said.join('; ');
+    // What says the same is left alone: every change costs a layout.
+    if (this.#summary.textContent !== text) this.#summary.textContent = text;
   }
 
   #summaryOf({ label, tag, raw }: PlotLine, { axis, language }: SectionInput): string {

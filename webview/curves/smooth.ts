@@ -34,7 +34,8 @@ export class Smoother {
     const start = from < out.length ? 0 : out.length;
     if (start === 0) this.#sum = this.#norm = 0;
     const { weight } = this;
-    const added = new Float64Array(y.length - start);
+    // The column that is averaged knows how long it will soon be.
+    const average = out.extend(y.length, y.buffer.byteLength / y.BYTES_PER_ELEMENT);
     let sum = this.#sum;
     let norm = this.#norm;
     for (let index = start; index < y.length; index++) {
@@ -42,14 +43,13 @@ export class Smoother {
       if (value - value === 0) {
         sum = sum * weight + value;
         norm = norm * weight + 1;
-        added[index - start] = sum / norm;
+        average[index] = sum / norm;
       } else {
-        added[index - start] = value;
+        average[index] = value;
       }
     }
     this.#sum = sum;
     this.#norm = norm;
-    out.put(start, added);
     return start;
   }
 }

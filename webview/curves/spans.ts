@@ -3,9 +3,9 @@
  * line's points go in, however many a column has, through the pyramid; a spike of one point stays, and a gap that is a
  * column wide stays open.
  */
-import { placeAt, scaled, type XView } from './decimate.ts';
+import { inView, placeAt, scaled, type XView } from './decimate.ts';
 import type { IndexedLine } from './lines.ts';
-import { lowerBound } from './search.ts';
+import { LEAF } from './pyramid.ts';
 
 /** The window that is drawn, in device pixels. y grows downwards. */
 export interface Frame extends XView {
@@ -17,6 +17,8 @@ export interface Frame extends XView {
   readonly yLog: boolean;
 }
 
+/** Points in a column from which on its edges are those of the pyramid's blocks. */
+const MANY = 8 * LEAF;
 /** Far outside of any picture, and still a number to count with. */
 const FAR = 1e7;
 
@@ -38,12 +40,7 @@ export class Spans {
     this.top.fill(Infinity, 0, width);
     this.bottom.fill(-Infinity, 0, width);
     this.lone.length = 0;
-    const { x, map } = line;
-    const left = lowerBound(x, map === undefined ? frame.min : map.toColumn(frame.min));
-    const right = lowerBound(x, map === undefined ? frame.max : map.toColumn(frame.max));
-    // The points at the very edge, and one beyond each.
-    const from = Math.max(0, left - 1);
-    const to = Math.min(x.length, right + 1);
+    const { from, to } = inView(line, frame);
     if (to - from > 2 * width) this.#dense(line, frame, from, to);
     else this.#sparse(line, frame, from, to);
   }
@@ -84,12 +81,17 @@ export class Spans {
     const start = scaled(frame.min, frame.log);
     const step = (scaled(frame.max, frame.log) - start) / width;
     let first = from;
+    let count = 0;
     // What is left of the view counts to no column, but is joined to the first one.
     for (let column = -1; column <= width && first < to; column++) {
-      const end =
-        column === width
-          ? to
-          : advance(x, first, to, columnEnd(start + (column + 1) * step, frame.log === true, map));
+      let end = to;
+      if (column < width) {
+        const edge = columnEnd(start + (column + 1) * step, frame.log === true, map);
+        end = advance(x, first, to, edge, first + count);
+        count = end - first;
+        // Whole blocks: with so many points the edge of a column moves by less than an eighth of its width.
+        if (count > MANY) end -= end % LEAF;
+      }
       if (end === first) continue;
       pyramid.query(first, end);
       if (pyramid.low <= pyramid.high && column >= 0 && column < width) {
@@ -135,17 +137,33 @@ function columnEnd(at: number, log: boolean, map: { toColumn(at: number): number
   return map === undefined ? place : map.toColumn(place);
 }
 
-/** Lower bound near `from`: columns have about as many points each. */
-function advance(x: Float64Array, from: number, to: number, target: number): number {
-  let stride = 1;
+/** Lower bound in `[from, to)`, sought from a guess on: columns have about as many points each. */
+function advance(x: Float64Array, from: number, to: number, target: number, guess: number): number {
   let low = from;
-  let high = from;
-  while (high < to && x[high]! < target) {
-    low = high + 1;
-    high += stride;
-    stride *= 2;
+  let high = to;
+  let at = Math.min(guess, to);
+  if (at > from && x[at - 1]! >= target) {
+    high = at - 1;
+    for (let stride = 1; ; stride *= 2) {
+      at = high - stride;
+      if (at <= from) break;
+      if (x[at]! < target) {
+        low = at + 1;
+        break;
+      }
+      high = at;
+    }
+  } else {
+    low = at;
+    for (let stride = 1; low < to; stride *= 2) {
+      at = Math.min(low + stride, to) - 1;
+      if (x[at]! >= target) {
+        high = at;
+        break;
+      }
+      low = at + 1;
+    }
   }
-  high = Math.min(high, to);
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (x[middle]! < target) low = middle + 1;

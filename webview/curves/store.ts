@@ -8,7 +8,7 @@ import type {
   SeriesPart,
   ToCurves,
 } from '../protocol.ts';
-import { Column } from './column.ts';
+import { Column, LazyColumn } from './column.ts';
 import type { NamedSeries } from './grouping.ts';
 
 /** One series as logged, in columns that grow in place: what was added costs what it adds. */
@@ -25,8 +25,8 @@ export class StoredSeries implements NamedSeries {
   readonly #steps = new Column();
   readonly #values = new Column();
   /** From the first point on as soon as the log names one; until then there is nothing to keep. */
-  #epochs: Column | undefined;
-  #wallTimes: Column | undefined;
+  #epochs: LazyColumn | undefined;
+  #wallTimes: LazyColumn | undefined;
 
   constructor(run: string, { key, tag, source }: NamedSeries) {
     this.run = run;
@@ -53,6 +53,10 @@ export class StoredSeries implements NamedSeries {
   get wallTimes(): Float64Array | undefined {
     return this.#wallTimes?.view;
   }
+  /** Whether there are times, without looking at them. */
+  get timed(): boolean {
+    return this.#wallTimes !== undefined;
+  }
   /** Of all columns together, with the room they keep for growing. */
   get bytes(): number {
     return [this.#steps, this.#values, this.#epochs, this.#wallTimes].reduce(
@@ -77,12 +81,12 @@ export class StoredSeries implements NamedSeries {
 
 /** A column that may not be there yet, or may have nothing to add. */
 function extended(
-  column: Column | undefined,
+  column: LazyColumn | undefined,
   points: Float64Array | undefined,
   { from, total, values }: SeriesPart,
-): Column | undefined {
+): LazyColumn | undefined {
   if (points === undefined && column === undefined) return undefined;
-  const known = column ?? new Column();
+  const known = column ?? new LazyColumn();
   if (known.length < from) known.put(known.length, new Float64Array(from - known.length).fill(NaN), total);
   known.put(from, points ?? new Float64Array(values.length).fill(NaN), total);
   return known;
@@ -114,7 +118,7 @@ export class CurvesStore {
   }
 
   /** False when something is missing in between: ask for a snapshot. */
-  apply(message: ToCurves): boolean {
+  apply(message: Exclude<ToCurves, { readonly kind: 'export' }>): boolean {
     switch (message.kind) {
       case 'snapshot':
         this.#number = message.number;
