@@ -52,8 +52,6 @@ class Task:
             model = function(checkpoint) if _takes_argument(function) else function()
         if not isinstance(model, torch.nn.Module):
             raise self.error(f"model() gave {_kind(model)}, not a torch.nn.Module")
-        if not self.has("loss") and not _is_lightning(model) and not _is_hugging_face(model):
-            raise self.error("has no function loss(model, batch), and the model brings no loss of its own")
         return model
 
     def call(self, name: str, *arguments: Any) -> Any:
@@ -92,12 +90,16 @@ class Task:
         return scores
 
     def _outputs(self, model: torch.nn.Module, batch: Any) -> Mapping[str, Any]:
+        """As a Hugging Face model gives them."""
         if not isinstance(batch, Mapping):
-            raise self.error(f"has no loss(): a model with a loss of its own takes dicts, not batches of {_kind(batch)}")
+            raise self.error(
+                f"has no function loss(model, batch); only a model with a loss of its own, whose batches are dicts (not "
+                f"{_kind(batch)}), can do without"
+            )
         with user_code("the model", self.path):
             outputs = model(**batch)
         if not isinstance(outputs, Mapping):
-            raise self.error(f"has no loss(), and the model gives {_kind(outputs)}, not outputs with a loss")
+            raise self.error(f"has no function loss(model, batch), and the model gives {_kind(outputs)} without a loss")
         return outputs
 
     def _named(self, what: str, given: Any) -> Scores:
@@ -155,10 +157,6 @@ def _overrides(model: torch.nn.Module, name: str) -> bool:
     """Whether the user wrote this hook: Lightning's base class has one of every name."""
     method = getattr(type(model), name, None)
     return method is not None and "lightning" not in (getattr(method, "__module__", None) or "").split(".", 1)[0]
-
-
-def _is_hugging_face(model: torch.nn.Module) -> bool:
-    return any(kind.__module__.split(".", 1)[0] in ("transformers", "peft") for kind in type(model).__mro__)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,14 @@
 /** What the interpreter answers, against plain PyTorch: an explicit sum of state_dicts, autograd through it. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, test, type TestContext } from 'node:test';
 import { centredGram } from '../../../src/core/averaging/gram.ts';
 import type { BufferMode } from '../../../src/core/averaging/types.ts';
 import { floats, parseLoaded, parseOpened, texts } from '../../../src/compute/pytorch/messages.ts';
 import type { MemoryMode } from '../../../src/compute/protocol.ts';
 import {
+  copyRun,
   open,
   reference,
   runDirectory,
@@ -216,5 +219,143 @@ describe('engine pytorch against plain PyTorch', { skip }, () => {
     const near = await step(started, wanted, coefficients);
     close(near.gradient, wanted.gradient, 0.1, 'gradient');
     assert.ok(Math.abs(near.loss - wanted.loss) > 1e-6, 'nothing was computed in bfloat16');
+  });
+
+  /** A copy of a run whose task was changed. */
+  async function changed(t: TestContext, kind: Kind, change: (task: string) => string): Promise<string> {
+    const directory = await copyRun(kind, t);
+    const task = path.join(directory, 'task.py');
+    await writeFile(task, change(await readFile(task, 'utf8')));
+    return directory;
+  }
+
+  async function requireReference(directory: string, kind: Kind): Promise<void> {
+    const sources = await sourcesIn(directory, kind);
+    await open(started, directory, sources.at(-1)!);
+    await load(started, directory, kind, 'f32');
+    const wanted = reference(kind);
+    const found = await step(started, wanted, Float64Array.from(wanted.coefficients));
+    close([found.loss], [wanted.loss], SINGLE, 'loss');
+    close(found.gradient, wanted.gradient, SINGLE, 'gradient');
+    if (kind === 'norm') {
+      close(
+        (await evaluate(started, wanted.coefficients, 'recalibrate')).losses,
+        wanted.losses,
+        1e-5,
+        'losses',
+      );
+    }
+  }
+
+  test('torch.compile: the compiled model is the one that is mixed', async (t) => {
+    const { opened } = await ready('mlp');
+    // torch.compile came with torch 2.
+    if (opened.label.startsWith('PyTorch 1.')) return;
+    const compiled = (task: string): string =>
+      task.replace(
+        'def model():',
+        'def model():\n    return torch.compile(plain(), backend="eager")\n\n\ndef plain():',
+      );
+    await requireReference(await changed(t, 'norm', compiled), 'norm');
+  });
+
+  test('a Dataset in a DataLoader with workers and a collate function; batches in a list', async (t) => {
+    const loader = `
+class Examples(torch.utils.data.Dataset):
+    def __init__(self, split):
+        self.table = table(split)
+
+    def __len__(self):
+        return len(self.table[1])
+
+    def __getitem__(self, at):
+        return {"x": self.table[0][at], "y": self.table[1][at]}
+
+
+def collate(examples):
+    return torch.stack([e["x"] for e in examples]), torch.stack([e["y"] for e in examples])
+
+
+def data(split):
+    if split == "test":
+        xs, ys = table(split)
+        return zip(xs.split(10), ys.split(10))
+    return torch.utils.data.DataLoader(Examples(split), batch_size=7, shuffle=True, num_workers=2)
+
+
+def split_batch(batch):`;
+    const directory = await changed(t, 'mlp', (task) =>
+      task
+        .replace('def data(split):\n    return table(split)\n', '')
+        .replace('def split_batch(batch):', loader),
+    );
+    await requireReference(directory, 'mlp');
+    const wanted = reference('mlp');
+    close((await evaluate(started, wanted.coefficients, 'average')).losses, wanted.losses, SINGLE, 'losses');
+    const { arrays } = await started.process.request(
+      { kind: 'evaluate', split: 'train', point: 'checkpoint', index: 1, buffers: 'newest', random: 1 },
+      { examples: ALL_TRAIN_ROWS },
+    );
+    // 192 examples in six batches of 32: enough for the two workers.
+    assert.equal(floats(arrays, 'loss').length, 192);
+  });
+
+  test('models that bring their own loss: outputs with a loss, and training_step', async (t) => {
+    const without = (task: string): string => task.slice(0, task.indexOf('def loss(model, batch):'));
+    const outputs = await changed(
+      t,
+      'dict',
+      (task) =>
+        `${without(task)}
+class Labelled(Mlp):
+    def forward(self, xs, ys):
+        logits = super().forward(xs)
+        return {"loss": F.cross_entropy(logits, ys), "logits": logits}
+
+
+def model():
+    return Labelled()
+
+
+def metrics(model, batch):
+    return {"accuracy": (model(**batch)["logits"].argmax(-1) == batch["ys"]).float().mean()}
+`,
+    );
+    await requireReference(outputs, 'dict');
+
+    const module = await changed(
+      t,
+      'mlp',
+      (task) =>
+        `${without(task)}
+class Module(Mlp):
+    def log(self, name, value, **more):
+        raise RuntimeError("there is no trainer")
+
+    def training_step(self, batch, at):
+        self.log("train_loss", 0.0)
+        return {"loss": F.cross_entropy(self(batch[0]), batch[1])}
+
+    def validation_step(self, batch, at):
+        self.log("accuracy", (self(batch[0]).argmax(-1) == batch[1]).float().mean(), prog_bar=True)
+
+
+def model():
+    return Module()
+`,
+    );
+    await requireReference(module, 'mlp');
+    const wanted = reference('mlp');
+    const { arrays } = await started.process.request(
+      { kind: 'evaluate', split: 'test', point: 'mix', buffers: 'average', random: 1 },
+      { coefficients: Float64Array.from(wanted.coefficients), examples: ALL_TEST_ROWS },
+    );
+    // One number per batch of 32.
+    assert.deepEqual([...floats(arrays, 'weights')], [32, 32, 32]);
+    const right = floats(arrays, 'accuracy').reduce((sum, share) => sum + 32 * share, 0);
+    assert.equal(
+      Math.round(right),
+      wanted.accuracy.reduce((sum, one) => sum + one, 0),
+    );
   });
 });

@@ -73,6 +73,13 @@ test('the task of the digits example is right', async () => {
   assert.equal(task.metric.name, 'accuracy');
 });
 
+const PYTORCH = `{
+  "engine": "pytorch",
+  "module": "task.py",
+  "metric": { "name": "f1", "goal": "maximize" },
+  "pytorch": { "amp": "bf16", "microBatch": 8 }
+}`;
+
 /** What is wrong, the text, and `line:column: sentence` for each finding, in order. */
 const WRONG: readonly (readonly [name: string, text: string, findings: readonly string[]])[] = [
   ['no JSON', '{\n  "metric" "accuracy"\n}', ['2:12: this is not valid JSON (colon expected).']],
@@ -88,7 +95,7 @@ const WRONG: readonly (readonly [name: string, text: string, findings: readonly 
     TABLE.replace('"metric"', '"metrics"'),
     [
       '1:1: the task needs "metric".',
-      '9:3: "metrics" is not known here: use "$schema", "engine", "command", "module", "model", "data", "output", "loss", "metric" or "batchSize".',
+      '9:3: "metrics" is not known here: use "$schema", "engine", "command", "module", "pytorch", "model", "data", "output", "loss", "metric", "batchSize" or "groups".',
     ],
   ],
   [
@@ -168,6 +175,27 @@ const WRONG: readonly (readonly [name: string, text: string, findings: readonly 
     'a command for another engine',
     TABLE.replace('"metric"', '"command": { "run": "true" },\n  "metric"'),
     ['9:3: "command" is for engine "command" only.'],
+  ],
+  [
+    'a Python module without its engine, and options of another engine',
+    PYTORCH.replace('"engine": "pytorch",\n  ', ''),
+    [
+      '2:13: "module" is not right: A JavaScript module ends in .mjs, .js or .cjs; a Python file needs "engine": "pytorch".',
+      '4:3: "pytorch" is for engine "pytorch" only.',
+    ],
+  ],
+  [
+    'a PyTorch task with a JavaScript module and a loss of its own',
+    PYTORCH.replace('task.py', 'task.mjs').replace('"metric"', '"loss": "meanSquaredError",\n  "metric"'),
+    [
+      '3:13: "module" is not right: A PyTorch task is a Python file, .py.',
+      '4:3: "loss" does not go with engine "pytorch": write it in the module.',
+    ],
+  ],
+  [
+    'a PyTorch task without a module, in a precision that there is none of',
+    PYTORCH.replace('"module": "task.py",\n  ', '').replace('bf16', 'fp8'),
+    ['1:1: the task needs "module".', '4:23: "pytorch.amp" must be "bf16" or "fp16".'],
   ],
   [
     'a loss beside a command',
