@@ -15,6 +15,15 @@ const MAX_DEPTH = 4;
 const NOT_PART = /^(?:checkpoint-.*|averages|runs|logs|wandb|\..*|.*\.partial)$/i;
 const OWN_REPORT = 'twa-report.json';
 
+/** State of optimizer, schedulers and gradient scaler, as Trainer, accelerate, FSDP and DeepSpeed name its files. */
+const OPTIMIZER_FILE =
+  /(?:^|[/\\])(?:(?:optimizer|scheduler|scaler)(?:_\d+)?\.(?:pt|pth|bin)|[^/\\]*_optim_states\.pt|optimizer_\d+[/\\].*)$/;
+
+/** @param path relative to the checkpoint's directory. */
+export function isOptimizerFile(path: string): boolean {
+  return OPTIMIZER_FILE.test(path);
+}
+
 /** Why a directory cannot be copied: half a sentence that follows its name. */
 export class CompanionError extends Error {}
 

@@ -8,6 +8,7 @@ import { basename, dirname, extname, join, relative } from 'node:path';
 
 import { throwIfAborted, TwaError } from '../errors.ts';
 import { ChecksumFollower, checksumOf, StoredChecksums, type Checksum } from './checksums.ts';
+import type { ByteSource } from './composition.ts';
 import { bytesPerElement, elementCount } from './dtype.ts';
 import { changed, FileSequence, hasCode, requireUnchanged } from './files.ts';
 import { DamagedRun, type ByteRun, type Packed, type ReadAt } from './packed.ts';
@@ -46,6 +47,8 @@ export interface Layout {
   readonly strides?: ReadonlyMap<string, readonly number[]>;
   /** Tensors that lie in runs of their own, which have to be unpacked; their positions are in their run. */
   readonly packed?: ReadonlyMap<string, Packed>;
+  /** What a copy is made from, where that is not the header's files as they are. */
+  readonly source?: () => ByteSource;
   /** Runs of bytes whose checksum the format stores: verified when a whole file is read, renewed in a copy. */
   readonly checksums?: readonly Checksum[];
 }
@@ -68,6 +71,8 @@ export interface FlatFormat {
   /** Reads headers only; the result is checked through and through: what it says can be read blindly. */
   readonly readLayout: (path: string, signal?: AbortSignal) => Promise<LayoutResult>;
   readonly outputName: (stem: string, template: CheckpointHeader) => string;
+  /** The layout of a copy without what the header calls `optimizer`: other files, positions and source. */
+  readonly withoutOptimizer?: (layout: Layout) => Promise<Layout>;
   /** As {@link CheckpointFormat.write}, for layouts with packed tensors: what is packed anew has another size. */
   readonly rewrite?: (layout: Layout, chunks: ChunkSource, options: WriteOptions) => Promise<string>;
 }
@@ -95,7 +100,11 @@ export function flatFormat(format: FlatFormat): CheckpointFormat {
       return new FlatReader(layout, options?.hash === true);
     },
     async write(template, chunks, options) {
-      const layout = await layoutOf(template);
+      let layout = await layoutOf(template);
+      if (options.dropOptimizer === true && (template.optimizer?.length ?? 0) > 0) {
+        if (format.withoutOptimizer === undefined) throw cannotDrop(template, format.label);
+        layout = await format.withoutOptimizer(layout);
+      }
       return (layout.packed?.size ?? 0) > 0 && format.rewrite !== undefined
         ? format.rewrite(layout, chunks, options)
         : writeCopy(format.kind, layout, chunks, options);
@@ -183,6 +192,14 @@ function damaged(path: string, what: string): TwaError {
   );
 }
 
+export function cannotDrop({ path }: CheckpointHeader, label: string): TwaError {
+  return new TwaError(
+    'unsupported',
+    `The optimizer's state cannot be left out of ${basename(path)} (${label}): average with it, or convert the result to safetensors.`,
+    { place: { path } },
+  );
+}
+
 const COPY_CHUNK = 1 << 20;
 
 /** Copy and patch; see {@link CheckpointFormat.write}. */
@@ -194,7 +211,7 @@ export async function writeCopy(
 ): Promise<string> {
   const { header, positions, strides } = layout;
   await requireAbsent(output);
-  const template = new FileSequence(header.files);
+  const template = layout.source?.() ?? new FileSequence(header.files);
   const targets = header.files.map(({ path, size }) => ({
     path: targetOf(kind, path, header, partial, output),
     size,

@@ -44,6 +44,8 @@ export interface MergeRequest {
   readonly partial: string;
   /** Float tensors that are replaced by these values instead of mixed: recalibrated running statistics. */
   readonly buffers?: ReadonlyMap<string, Float32Array | Float64Array>;
+  /** Leaves the state of the optimizer out of the copy; without, it is that of the newest checkpoint. */
+  readonly dropOptimizer?: boolean;
   /** Digests of unchanged sources are taken from here and new ones put in; without, every source is hashed. */
   readonly digests?: DigestRecords;
   readonly signal?: AbortSignal;
@@ -88,6 +90,7 @@ export async function mergeCheckpoints(request: MergeRequest): Promise<MergeResu
       output,
       partial,
       chunkElements: mixer.chunkElements,
+      ...(request.dropOptimizer === undefined ? {} : { dropOptimizer: request.dropOptimizer }),
       ...(signal === undefined ? {} : { signal }),
       async beforeFinish() {
         sources = await mixer.sources();

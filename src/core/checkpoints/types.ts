@@ -41,6 +41,8 @@ export interface CheckpointHeader {
   readonly files: readonly FileStamp[];
   readonly step?: number;
   readonly epoch?: number;
+  /** What holds the state of optimizer, schedulers and gradient scaler: keys, or files. A copy keeps or drops it. */
+  readonly optimizer?: readonly string[];
   /** Sentences that a user should see: what is kept as it is, what a file holds beside weights. */
   readonly notes?: readonly string[];
 }
@@ -88,6 +90,8 @@ export interface WriteOptions {
   readonly partial: string;
   /** Elements asked for at a time at most. */
   readonly chunkElements: number;
+  /** Leave out what the header calls `optimizer`; `unsupported` where the format cannot. */
+  readonly dropOptimizer?: boolean;
   readonly signal?: AbortSignal;
   /** Called when every byte is on disk, before the rename. Throwing here undoes the whole write. */
   readonly beforeFinish?: () => Promise<void>;

@@ -4,11 +4,12 @@
  * it (configuration, tokenizer, trainer and optimizer state) belongs to the checkpoint and is copied byte for byte.
  */
 import { readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 
 import { throwIfAborted } from '../../errors.ts';
-import { CompanionError, companionsOf } from '../companions.ts';
-import { hasCode } from '../files.ts';
+import { CompanionError, companionsOf, isOptimizerFile } from '../companions.ts';
+import { Composition, type Part } from '../composition.ts';
+import { FileSequence, hasCode } from '../files.ts';
 import { flatFormat, type Layout, type LayoutResult } from '../flat.ts';
 import { positionOf } from '../names.ts';
 import { readSafetensors } from '../safetensors/format.ts';
@@ -42,6 +43,7 @@ const flat = flatFormat({
   },
   outputName: (stem) => stem,
   readLayout,
+  withoutOptimizer: (layout) => Promise.resolve(withoutFiles(layout)),
 });
 
 export const safetensorsDirectory: CheckpointFormat = {
@@ -75,6 +77,23 @@ async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutRes
     }
     throw error;
   }
+}
+
+/** They lie behind all weights, so these stay where they are. */
+function withoutFiles(layout: Layout): Layout {
+  const { header } = layout;
+  const gone = new Set((header.optimizer ?? []).map((name) => join(header.path, name)));
+  const parts: Part[] = [];
+  let start = 0;
+  for (const { path, size } of header.files) {
+    if (!gone.has(path) && size > 0) parts.push({ from: start, to: start + size });
+    start += size;
+  }
+  return {
+    ...layout,
+    header: { ...header, files: header.files.filter(({ path }) => !gone.has(path)) },
+    source: () => new Composition(new FileSequence(header.files), parts),
+  };
 }
 
 interface Parts {
@@ -158,12 +177,14 @@ async function combine(
   const metadata: [string, string][] = Object.entries(layouts[0]?.header.metadata ?? {});
   if (adapter) metadata.push(['note', ADAPTER_NOTE]);
   const told = Object.fromEntries(metadata);
+  const optimizer = companions.map((file) => relative(path, file.path)).filter(isOptimizerFile);
   const header = {
     path,
     format: ID,
     tensors,
     metadata: told,
     files: [...files, ...companions],
+    ...(optimizer.length === 0 ? {} : { optimizer }),
     ...positionOf(path, told),
   };
   return { state: 'complete', layout: { header, positions } };

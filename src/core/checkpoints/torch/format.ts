@@ -6,13 +6,14 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-import { throwIfAborted } from '../../errors.ts';
+import { throwIfAborted, TwaError } from '../../errors.ts';
 import { flatFormat, type LayoutResult } from '../flat.ts';
 import { positionOf } from '../names.ts';
 import { stampOf, unopenable } from '../stat.ts';
 import type { CheckpointHeader, FileStamp } from '../types.ts';
 import { bytesAt, isZip, ZipError, ZipIncomplete } from '../zip.ts';
 import { readArchive } from './archive.ts';
+import { withoutOptimizer } from './dropOptimizer.ts';
 import { layoutTensors, type Content } from './layout.ts';
 import { isLegacy, readLegacy } from './legacy.ts';
 import { describeStranger } from './strangers.ts';
@@ -39,6 +40,16 @@ export const torch = flatFormat({
   },
   outputName: (stem, template) => stem + (/\.(?:\w+\.tar|\w+)$/.exec(basename(template.path))?.[0] ?? '.pt'),
   readLayout,
+  async withoutOptimizer(layout) {
+    try {
+      return await withoutOptimizer(layout);
+    } catch (error) {
+      if (!(error instanceof TorchError || error instanceof PickleError)) throw error;
+      throw new TwaError('unsupported', `${basename(layout.header.path)} ${error.message}`, {
+        place: { path: layout.header.path },
+      });
+    }
+  },
 });
 
 async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutResult> {
@@ -89,7 +100,9 @@ export function refusal(error: unknown, name: string): LayoutResult {
 
 function headerOf(
   stamp: FileStamp,
-  fields: Pick<CheckpointHeader, 'tensors' | 'metadata'> & { readonly notes: readonly string[] },
+  fields: Pick<CheckpointHeader, 'tensors' | 'metadata' | 'optimizer'> & {
+    readonly notes: readonly string[];
+  },
 ): CheckpointHeader {
   return {
     path: stamp.path,

@@ -18,7 +18,9 @@ export interface Content {
   readonly checksums: readonly Checksum[];
 }
 
-type Fields = Pick<CheckpointHeader, 'tensors' | 'metadata'> & { readonly notes: readonly string[] };
+type Fields = Pick<CheckpointHeader, 'tensors' | 'metadata' | 'optimizer'> & {
+  readonly notes: readonly string[];
+};
 
 /** @throws TorchError when there are no weights, or they cannot be read. */
 export function layoutTensors(content: Content, headerOf: (fields: Fields) => CheckpointHeader): Layout {
@@ -31,7 +33,13 @@ export function layoutTensors(content: Content, headerOf: (fields: Fields) => Ch
   const weights = findWeights(content.root);
   const { tensors, positions, strides } = placeTensors(weights.tensors, content.storages);
   const strangers = content.globals.filter((name) => !isKnownGlobal(name));
-  const header = headerOf({ tensors, metadata: weights.metadata, notes: notesOn(weights, strangers) });
+  const { metadata, optimizer } = weights;
+  const header = headerOf({
+    tensors,
+    metadata,
+    notes: notesOn(weights, strangers),
+    ...(optimizer.length === 0 ? {} : { optimizer }),
+  });
   return { header, positions, strides, checksums: content.checksums };
 }
 

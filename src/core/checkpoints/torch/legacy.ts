@@ -10,16 +10,8 @@ import { throwIfAborted } from '../../errors.ts';
 import { bytesAt, ZipIncomplete } from '../zip.ts';
 import type { Content } from './layout.ts';
 import { anyStorage, entriesOf, sequence, TorchError } from './tensors.ts';
-import {
-  Dictionary,
-  Made,
-  MAX_PICKLE_BYTES,
-  Persistent,
-  PickleTruncated,
-  Sequence,
-  unpickle,
-} from './unpickle.ts';
-import type { Unpickled, Value } from './unpickle.ts';
+import { MAX_PICKLE_BYTES, PickleTruncated, unpickle } from './unpickle.ts';
+import type { Persistent, Unpickled, Value } from './unpickle.ts';
 
 /** PROTO 2, LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c. */
 const MAGIC = Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex');
@@ -32,8 +24,11 @@ export function isLegacy(head: Uint8Array): boolean {
 }
 
 export async function readLegacy(handle: FileHandle, size: number, signal?: AbortSignal): Promise<Content> {
-  const { root, globals, keys, length } = await readPickles(handle, size, signal);
-  const storages = storagesIn(root);
+  const { root, globals, outside, keys, length } = await readPickles(handle, size, signal);
+  // Also those of the optimizer: their sizes are needed to step over them.
+  const storages = new Map(
+    outside.flatMap((value) => anyStorage(value) ?? []).map((found) => [found.key, found]),
+  );
   const placed = new Map<string, { start: number; size: number }>();
   let position = length;
   for (const key of keys) {
@@ -61,6 +56,7 @@ export async function readLegacy(handle: FileHandle, size: number, signal?: Abor
 interface Pickles {
   readonly root: Value;
   readonly globals: readonly string[];
+  readonly outside: readonly Persistent[];
   readonly keys: readonly string[];
   /** Bytes of all five. */
   readonly length: number;
@@ -95,36 +91,9 @@ function parsePickles(bytes: Uint8Array): Pickles {
       'was saved on a big-endian machine; load it with torch.load and save it on this one.',
     );
   }
-  const { value: root, globals } = next();
+  const { value: root, globals, outside } = next();
   const keys = sequence(next().value);
   if (keys?.every((key) => typeof key === 'string') !== true)
     throw new TorchError('does not list its storages.');
-  return { root, globals, keys, length };
-}
-
-/** Every storage that is referred to anywhere, by key: their sizes are needed to step over those of the optimizer. */
-function storagesIn(root: Value): Map<string, { readonly bytes: number; readonly elementBytes: number }> {
-  const found = new Map<string, { readonly bytes: number; readonly elementBytes: number }>();
-  const seen = new Set<Value>();
-  const open: Value[] = [root];
-  const visit = (values: Iterable<Value>): void => {
-    for (const value of values) {
-      if (typeof value !== 'object' || value === null || seen.has(value)) continue;
-      seen.add(value);
-      open.push(value);
-    }
-  };
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (value instanceof Persistent) {
-      const storage = anyStorage(value);
-      if (storage !== undefined) found.set(storage.key, storage);
-    } else if (value instanceof Sequence) visit(value.items);
-    else if (value instanceof Dictionary) visit([...value.entries.keys(), ...value.entries.values()]);
-    else if (value instanceof Made) {
-      visit([value.callable, value.args, value.state]);
-      visit(value.items ?? []);
-      if (value.entries !== undefined) visit([...value.entries.keys(), ...value.entries.values()]);
-    }
-  }
-  return found;
+  return { root, globals, outside, keys, length };
 }

@@ -82,6 +82,8 @@ export interface Unpickled {
   readonly length: number;
   /** Every GLOBAL, each once, as `module.name`. */
   readonly globals: readonly string[];
+  /** Everything that lies outside, wherever it is referred to. */
+  readonly outside: readonly Persistent[];
 }
 
 /** A model of 10 000 tensors with an optimizer takes a tenth of each. */
@@ -115,6 +117,7 @@ class Machine {
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, Value>();
   readonly #globals = new Map<string, Global>();
+  readonly #outside: Persistent[] = [];
   #objects = 0;
 
   constructor(bytes: Uint8Array) {
@@ -126,7 +129,8 @@ class Machine {
     for (let operation = 0; operation < MAX_OPERATIONS; operation++) {
       const code = this.#bytes[this.#need(1)]!;
       if (code === 0x2e) {
-        return { value: this.#pop(), length: this.#at, globals: [...this.#globals.keys()] };
+        const globals = [...this.#globals.keys()];
+        return { value: this.#pop(), length: this.#at, globals, outside: this.#outside };
       }
       this.#step(code);
       if (this.#stack.length > MAX_STACK || this.#memo.size > MAX_MEMO || this.#marks.length > MAX_MARKS) {
@@ -350,9 +354,13 @@ class Machine {
         if (object instanceof Made) object.state = state;
         return;
       }
-      case 0x51: // BINPERSID
-        this.#push(this.#made(new Persistent(this.#pop())));
+      case 0x51: {
+        // BINPERSID
+        const persistent = this.#made(new Persistent(this.#pop()));
+        this.#outside.push(persistent);
+        this.#push(persistent);
         return;
+      }
 
       case 0x50: // PERSID
       case 0x82: // EXT1

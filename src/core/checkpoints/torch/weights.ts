@@ -20,6 +20,8 @@ export interface Weights {
   readonly under: string | undefined;
   /** Other top-level keys that hold tensors or dictionaries: kept as they are in a copy. */
   readonly kept: readonly string[];
+  /** Top-level keys of the state of optimizer, schedulers and gradient scaler. */
+  readonly optimizer: readonly string[];
   /** Further sets of weights in the same file (an exponential moving average): kept as they are, too. */
   readonly others: readonly string[];
   /** Numbers, texts and flags directly in the dictionary: epoch, global_step, versions. */
@@ -44,6 +46,9 @@ export const WEIGHT_KEYS: readonly string[] = [
 ];
 
 const NEVER_WEIGHTS = /optim|sched|scaler|rng|random|^(?:loss|hyper_parameters|args|config|callbacks|loops)/i;
+/** `optimizer`, `optimizer_states` and `lr_schedulers` (Lightning), `amp_scaler` (timm), `optim`. */
+const OPTIMIZER_KEY =
+  /^(?:[a-z0-9]+_)?(?:optim|optims|optimizers?|opt)(?:_states?|_state_dicts?|_dict)?$|^(?:lr_)?schedulers?(?:_states?|_state_dicts?)?$|^(?:amp_|grad_|loss_)?scalers?(?:_states?|_state_dicts?)?$/i;
 const MAX_DEPTH = 64;
 /** Of tensors and of nodes on the way to them: a dictionary may hold itself, or one dictionary a million times. */
 const MAX_VISITS = 500_000;
@@ -56,7 +61,8 @@ export function findWeights(root: Value): Weights {
   const entries = entriesOf(root);
   if (entries === undefined) {
     const tensors = new Collector().collect(root, '');
-    if (tensors.length > 0) return { tensors, under: undefined, kept: [], others: [], metadata: {} };
+    if (tensors.length > 0)
+      return { tensors, under: undefined, kept: [], optimizer: [], others: [], metadata: {} };
     throw new TorchError('holds no weights: it is neither a state_dict nor a module.');
   }
   const metadata = scalarsOf(entries);
@@ -68,7 +74,8 @@ export function findWeights(root: Value): Weights {
     const tensors = new Collector().collect(value, '');
     if (tensors.length > 0) {
       const others = WEIGHT_KEYS.filter((other) => other !== key && isWeights(entries.get(other)));
-      return { tensors, under: key, kept: structured(entries, [key, ...others]), others, metadata };
+      const kept = structured(entries, [key, ...others]);
+      return { tensors, under: key, kept, optimizer: optimizerKeys(entries), others, metadata };
     }
   }
   const collector = new Collector();
@@ -94,6 +101,7 @@ export function findWeights(root: Value): Weights {
     tensors: collector.tensors,
     under: undefined,
     kept: structured(entries, [...used]),
+    optimizer: optimizerKeys(entries),
     others: [],
     metadata,
   };
@@ -178,6 +186,14 @@ function setItems(value: Value | undefined): readonly Value[] {
 function isWeights(value: Value | undefined): boolean {
   if (value === undefined || isTensor(value) || isOptimizer(value)) return false;
   return moduleOf(value) !== undefined || [...(entriesOf(value)?.values() ?? [])].some(isTensor);
+}
+
+/** Only what holds something: `"optimizer": "adam"` is a setting. */
+function optimizerKeys(entries: ReadonlyMap<Value, Value>): string[] {
+  return [...entries].flatMap(([key, value]) => {
+    if (typeof key !== 'string' || isTensor(value) || typeof value !== 'object' || value === null) return [];
+    return OPTIMIZER_KEY.test(key) || isOptimizer(value) ? [key] : [];
+  });
 }
 
 function structured(entries: ReadonlyMap<Value, Value>, used: readonly string[]): string[] {
