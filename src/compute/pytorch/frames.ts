@@ -15,7 +15,7 @@ export interface Frame {
 
 const HEAD = 8;
 /** Far more than any message has; a stranger's bytes must not make us wait for gigabytes. */
-const MOST = 2 ** 31;
+const MOST = 2 ** 30;
 
 export function encodeFrame(message: Readonly<Record<string, unknown>>, arrays: Arrays = {}): Buffer {
   const listed = Object.entries(arrays);
