@@ -3,10 +3,12 @@ import { decimate, inView, isLone, type Point } from './decimate.ts';
 import type { IndexedLine } from './lines.ts';
 import type { Rgb } from '../shared/color.ts';
 import { Raster } from './raster.ts';
-import { type Frame, pixelsX, pixelsY, Spans } from './spans.ts';
+import { Band, type Frame, pixelsX, pixelsY, Spans } from './spans.ts';
 
 export interface LayerLine {
   readonly line: IndexedLine;
+  /** In place of the line a band over these, and their mean. */
+  readonly band?: readonly IndexedLine[];
   /** Any CSS colour, and the same as numbers. */
   readonly color: string;
   readonly rgb: Rgb;
@@ -57,6 +59,7 @@ interface Picture {
 
 export class LineLayer {
   readonly #spans = new Spans();
+  readonly #band = new Band();
   readonly #again: () => void;
   /** What is shown: a canvas can be stretched, bytes cannot. */
   readonly #canvas = document.createElement('canvas').getContext('2d')!;
@@ -153,10 +156,16 @@ export class LineLayer {
   }
 
   #paintLine(picture: Picture, faintness: number): void {
-    const { line, rgb, width, dash, faint } = picture.lines[picture.done++]!;
+    const { line, band, rgb, width, dash, faint } = picture.lines[picture.done++]!;
     const scale = devicePixelRatio;
     const { raster } = picture;
     const alpha = faint ? faintness : 1;
+    if (band !== undefined) {
+      this.#band.trace(band, picture.frame);
+      raster.paint(this.#band.spans, { color: rgb, alpha: faintness, width: 1, dash: [] });
+      raster.paint(this.#band.mean, { color: rgb, alpha, width: width * scale, dash: [] });
+      return;
+    }
     this.#spans.trace(line, picture.frame);
     const dashes = dash.map((length) => length * scale);
     raster.paint(this.#spans, { color: rgb, alpha, width: width * scale, dash: dashes });
@@ -204,7 +213,8 @@ function shared(
   lines: readonly LayerLine[],
   frame: Frame,
 ): { readonly stroked: readonly LayerLine[]; readonly painted: readonly LayerLine[] } {
-  if (lines.length > 4 * STROKED_LINES) return { stroked: [], painted: lines };
+  if (lines.length > 4 * STROKED_LINES || lines.some(({ band }) => band !== undefined))
+    return { stroked: [], painted: lines };
   const counted = lines.map((one) => {
     const { from, to } = inView(one.line, frame);
     return { one, points: to - from };

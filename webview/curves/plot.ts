@@ -55,8 +55,8 @@ export interface PlotInput {
   readonly selected: ReadonlySet<string>;
   /** Values as logged are drawn behind their averages. */
   readonly behind: boolean;
-  /** A band per tag in place of a line per run. */
-  readonly envelope: boolean;
+  /** Where there are any: a band per tag over all runs, in place of a line per run. */
+  readonly bands: readonly { readonly tag: string; readonly style: LineStyle }[];
   /** Changes when what is drawn as lines changes. */
   readonly version: number;
 }
@@ -357,21 +357,15 @@ export class Plot {
     this.#events.drawn();
   }
 
-  #layered({ version, theme, lines, behind }: PlotInput): readonly LayerLine[] {
+  #layered({ version, theme, lines, behind, bands }: PlotInput): readonly LayerLine[] {
     if (this.#layerLines?.version === version && this.#layerLines.theme === theme)
       return this.#layerLines.lines;
     // What is drawn last lies above: validation over training.
     const upwards = [...lines].reverse();
-    const layered = upwards.flatMap(({ raw, smoothed, style }): LayerLine[] => {
-      const { color, width, dash } = style;
-      const rgb = rgbOf(color);
-      const faint = { color, rgb, width: 1, dash: [], faint: true };
-      return [
-        ...(behind ? raw.earlier.map((line) => ({ line: indexed(line), ...faint })) : []),
-        ...(behind && smoothed !== undefined ? [{ line: raw, ...faint }] : []),
-        { line: smoothed ?? raw, color, rgb, width, dash, faint: false },
-      ];
-    });
+    const layered =
+      bands.length > 0
+        ? [...bands].reverse().flatMap(({ tag, style }) => bandOf(tag, style, lines))
+        : upwards.flatMap((line) => layersOf(line, behind));
     this.#layerLines = { version, theme, lines: layered };
     return layered;
   }
@@ -558,6 +552,23 @@ export class Plot {
     for (let index = from; index < to; index += stride) stops.push(placeAt(line, index));
     return stops;
   }
+}
+
+function layersOf({ raw, smoothed, style }: PlotLine, behind: boolean): LayerLine[] {
+  const { color, width, dash } = style;
+  const rgb = rgbOf(color);
+  const faint = { color, rgb, width: 1, dash: [], faint: true };
+  return [
+    ...(behind ? raw.earlier.map((line) => ({ line: indexed(line), ...faint })) : []),
+    ...(behind && smoothed !== undefined ? [{ line: raw, ...faint }] : []),
+    { line: smoothed ?? raw, color, rgb, width, dash, faint: false },
+  ];
+}
+
+function bandOf(tag: string, { color, width, dash }: LineStyle, lines: readonly PlotLine[]): LayerLine[] {
+  const band = lines.flatMap((line) => (line.tag === tag ? [line.smoothed ?? line.raw] : []));
+  const [line] = band;
+  return line === undefined ? [] : [{ line, band, color, rgb: rgbOf(color), width, dash, faint: false }];
 }
 
 /** For abandoned stretches, which are short. */

@@ -5,7 +5,7 @@ import type { Theme } from '../shared/theme.ts';
 import { type Axis, AXES, type RunAxis, startOf, timeOf } from './axes.ts';
 import { placeAt } from './decimate.ts';
 import type { EpochScale } from './epochs.ts';
-import { type GroupMember, groupSeries, type Role, type SeriesGroup } from './grouping.ts';
+import { type GroupMember, groupSeries, type SeriesGroup } from './grouping.ts';
 import type { HealthMark } from '../protocol.ts';
 import type { CachedLine, LineCache } from './lineCache.ts';
 import { carrier, type MarkedRun, placeAverages, placeCheckpoints, type PlacedMark } from './marks.ts';
@@ -29,7 +29,8 @@ export interface PreparedGroup {
   /** Key of the line that the keyboard walks along. */
   readonly carrier: string | undefined;
   readonly behind: boolean;
-  readonly envelope: boolean;
+  /** One per tag, where bands are drawn in place of lines. */
+  readonly bands: readonly { readonly tag: string; readonly style: LineStyle }[];
   readonly pinned: boolean;
   /** Each mark once, with the sentences of all series that it is about. */
   readonly health: readonly Pick<HealthMark, 'kind' | 'mark' | 'sentence'>[];
@@ -140,16 +141,16 @@ function prepareGroup(
     }
     marks.push(...placeAverages(run.averages, group, marked));
   }
-  const envelope = several && state.envelope;
+  const legend = several ? tagLegend(members, lines, context) : lines.map((line) => ({ ...line, line }));
   return {
     key: group.key,
     lines,
-    legend: several ? tagLegend(members, lines, theme) : lines.map((line) => ({ ...line, line })),
+    legend,
     marks,
     best,
     carrier: carrier(members)?.series.key,
     behind: lines.filter(({ hidden }) => !hidden).length <= LINES_WITH_VALUES,
-    envelope,
+    bands: several && state.envelope ? legend : [],
     pinned: state.pinned.includes(group.key),
     health: healthIn(group, runs),
   };
@@ -193,19 +194,23 @@ function runStyles(
   });
 }
 
-/** With several runs the legend names tags: colours mean the runs, and those are in their list. */
+/** With several runs the legend names tags: colours mean the runs, and those are in their list. Bands have the tag's. */
 function tagLegend(
   members: readonly GroupMember<StoredSeries>[],
   lines: readonly SectionLine[],
-  theme: Theme,
+  { theme, state }: PrepareContext,
 ): readonly LegendEntry[] {
-  const roles = new Map<string, Role>(members.map(({ series, role }) => [series.tag, role]));
-  const count = new Set(roles.values()).size;
+  const firsts = [...new Map([...members].reverse().map((member) => [member.series.tag, member])).values()];
+  firsts.reverse();
+  const roles = new Set(firsts.map(({ role }) => role)).size;
   const hidden = new Set(lines.flatMap((line) => (line.hidden ? [line.tag] : [])));
-  return [...roles].map(([tag, role]) => ({
+  const ownStyles = lineStyles(firsts, theme);
+  return firsts.map(({ series: { tag }, role }, index) => ({
     tag,
     hidden: hidden.has(tag),
-    style: { ...runStyle(0, role, count, theme), color: theme.foreground },
+    style: state.envelope
+      ? ownStyles[index]!
+      : { ...runStyle(0, role, roles, theme), color: theme.foreground },
     line: undefined,
   }));
 }

@@ -26,12 +26,24 @@ export class Spans {
   /** Topmost and lowest pixel by column; Infinity and -Infinity where the line is not. */
   top: Float32Array = new Float32Array(0);
   bottom: Float32Array = new Float32Array(0);
+  /** Columns in use. */
+  get width(): number {
+    return this.#width;
+  }
+
   /** Points that no neighbour is joined to, as x and y by turns: a column shows them badly. */
   readonly lone: number[] = [];
   #width = 0;
 
   trace(line: IndexedLine, frame: Frame): void {
     const { width } = frame;
+    this.clear(width);
+    const { from, to } = inView(line, frame);
+    if (to - from > 2 * width) this.#dense(line, frame, from, to);
+    else this.#sparse(line, frame, from, to);
+  }
+
+  clear(width: number): void {
     if (this.top.length < width) {
       this.top = new Float32Array(width);
       this.bottom = new Float32Array(width);
@@ -40,9 +52,6 @@ export class Spans {
     this.top.fill(Infinity, 0, width);
     this.bottom.fill(-Infinity, 0, width);
     this.lone.length = 0;
-    const { from, to } = inView(line, frame);
-    if (to - from > 2 * width) this.#dense(line, frame, from, to);
-    else this.#sparse(line, frame, from, to);
   }
 
   /** Every point for itself. */
@@ -90,7 +99,7 @@ export class Spans {
         end = advance(x, first, to, edge, first + count);
         count = end - first;
         // Whole blocks: with so many points the edge of a column moves by less than an eighth of its width.
-        if (count > MANY) end -= end % LEAF;
+        if (count > MANY && column < width - 1) end -= end % LEAF;
       }
       if (end === first) continue;
       pyramid.query(first, end);
@@ -128,6 +137,46 @@ export class Spans {
   #add(column: number, top: number, bottom: number): void {
     if (top < this.top[column]!) this.top[column] = top;
     if (bottom > this.bottom[column]!) this.bottom[column] = bottom;
+  }
+}
+
+/** Of several lines: from the topmost to the lowest in every column, and the mean of those that are there. */
+export class Band {
+  readonly spans = new Spans();
+  readonly mean = new Spans();
+  readonly #one = new Spans();
+
+  trace(lines: readonly IndexedLine[], frame: Frame): void {
+    const { width } = frame;
+    const { spans, mean } = this;
+    spans.clear(width);
+    mean.clear(width);
+    const sums = new Float64Array(width);
+    const counts = new Uint16Array(width);
+    for (const line of lines) {
+      const one = this.#one;
+      one.trace(line, frame);
+      for (let column = 0; column < width; column++) {
+        const top = one.top[column]!;
+        const bottom = one.bottom[column]!;
+        if (top > bottom) continue;
+        if (top < spans.top[column]!) spans.top[column] = top;
+        if (bottom > spans.bottom[column]!) spans.bottom[column] = bottom;
+        sums[column]! += (top + bottom) / 2;
+        counts[column]! += 1;
+      }
+    }
+    let before = NaN;
+    for (let column = 0; column < width; column++) {
+      const here = sums[column]! / counts[column]!;
+      if (!Number.isNaN(here)) {
+        // Half of the way from the column before is this one's.
+        const from = Number.isNaN(before) ? here : (before + here) / 2;
+        mean.top[column] = Math.min(from, here);
+        mean.bottom[column] = Math.max(from, here);
+      }
+      before = here;
+    }
   }
 }
 
