@@ -11,6 +11,7 @@ import type {
   WeightPoint,
 } from '../../core/averaging/types.ts';
 import { elementCount, isFloat } from '../../core/checkpoints/dtype.ts';
+import { streamGram } from '../../core/checkpoints/gram.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import type { CommandDeclaration, TaskFile } from '../../core/task/types.ts';
@@ -19,7 +20,6 @@ import type { JobContext } from '../jobs/context.ts';
 import { readTensors, runningStatistics } from '../jobs/running-statistics.ts';
 import { CandidateFolder } from './candidate.ts';
 import { evaluateByCommand } from './evaluate.ts';
-import { streamedGram } from './gram.ts';
 
 export async function openCommandEngine(
   { task, template }: EngineRequest,
@@ -98,8 +98,11 @@ class CommandObjective implements Objective {
     this.#context = context;
   }
 
-  gram(signal?: AbortSignal): Promise<CentredGram> {
-    return streamedGram(this.#headers, this.#parameters(this.#headers.at(-1)!), signal);
+  async gram(signal?: AbortSignal): Promise<CentredGram> {
+    const names = new Set(this.#parameters(this.#headers.at(-1)!).map(({ name }) => name));
+    const more = signal === undefined ? {} : { signal };
+    return (await streamGram({ headers: this.#headers, counts: ({ name }) => names.has(name), ...more }))
+      .gram;
   }
 
   lossAndGradient(): Promise<never> {

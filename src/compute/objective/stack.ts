@@ -79,7 +79,7 @@ export class CheckpointStack {
 }
 
 /** The upper triangle of products as {@link RowLoops.products} adds them up, the mean last, as a centred Gram matrix. */
-export function gramOfProducts(upper: Float64Array, n: number): CentredGram {
+function gramOfProducts(upper: Float64Array, n: number): CentredGram {
   return centredGram(n, (i, h) => upper[Math.min(i, h) * (n + 1) + Math.max(i, h)]!);
 }
 
@@ -151,18 +151,16 @@ function requireMemory(n: number, tensors: readonly TensorInfo[]): void {
   );
 }
 
-/** @param start index in the tensor of the first value */
-export function requireFinite(
+function requireFinite(
   values: Float32Array | Float64Array,
   tensor: TensorInfo,
   header: CheckpointHeader,
-  start = 0,
 ): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   throw new TwaError(
     'non-finite',
-    `${header.path} has ${String(values[at])} in ${tensor.name} at index ${start + at}; leave that checkpoint out.`,
+    `${header.path} has ${String(values[at])} in ${tensor.name} at index ${at}; leave that checkpoint out.`,
     { place: { path: header.path } },
   );
 }
