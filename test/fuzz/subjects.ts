@@ -31,6 +31,7 @@ const SERIES = [
   'keras-float16/zip',
   'hdf5',
   'hdf5-chunked',
+  'hdf5-chunked-v108',
   'tfjs',
   'tensorflow/objects',
   'tensorflow/sharded',

@@ -13,6 +13,9 @@ const CLASS = {
   variable: 9,
 };
 
+/** Of the description of a float. */
+const FLOAT_BYTES = 20;
+
 /** By size, exponent bits and mantissa bits. */
 const FLOATS: ReadonlyMap<string, DType> = new Map<string, DType>([
   ['8 11 52', 'F64'],
@@ -64,9 +67,36 @@ export function datatypeOf(body: Buffer, name: string): DType | undefined {
       // h5py's boolean: FALSE and TRUE in one byte.
       if (size !== 1 || body.readUInt16LE(1) !== 2) throw unsupported;
       return 'BOOL';
+    case CLASS.compound: {
+      const dtype = complexOf(body, name);
+      if (dtype === undefined) throw unsupported;
+      return dtype;
+    }
     default:
       throw unsupported;
   }
+}
+
+/** h5py's complex numbers: a structure of two equal floats, r and i. */
+function complexOf(body: Buffer, name: string): DType | undefined {
+  const version = body[0]! >> 4;
+  const size = body.readUInt32LE(4);
+  if (body.readUInt16LE(1) !== 2) return undefined;
+  let at = 8;
+  let part: DType | undefined;
+  for (const [i, letter] of ['r', 'i'].entries()) {
+    // The name, padded before version 3; its offset; in version 1, the dimensions of a list, which it is none of.
+    if (body.toString('latin1', at, at + 2) !== `${letter}\0`) return undefined;
+    at += version < 3 ? 8 : 2;
+    if (body[at] !== (i * size) / 2) return undefined;
+    at += (version < 3 ? 4 : 1) + (version === 1 ? 28 : 0);
+    const dtype = datatypeOf(body.subarray(at, at + FLOAT_BYTES), name);
+    if (i === 1 && dtype !== part) return undefined;
+    part = dtype;
+    at += FLOAT_BYTES;
+  }
+  if (part === 'F32' && size === 8) return 'C64';
+  return part === 'F64' && size === 16 ? 'C128' : undefined;
 }
 
 /** Undefined for a dataspace without values. @throws FormatError */

@@ -1,5 +1,6 @@
 /**
- * Where the numbers of an HDF5 file lie: groups, and datasets stored in one piece, which is how Keras writes them.
+ * Where the numbers of an HDF5 file lie: groups, and datasets stored in one piece, which is how Keras writes them, or in
+ * chunks.
  * Reads superblocks 0 to 3, object headers 1 and 2, symbol tables and compact links.
  * HDF5 File Format Specification 3.0, https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  */
@@ -7,12 +8,15 @@ import { bytesPerElement, elementCount } from '../dtype.ts';
 import type { PositionedFile } from '../positioned.ts';
 import { CutOff, FormatError } from '../single.ts';
 import type { TensorInfo } from '../types.ts';
+import { chunkedOf, enterChunk, entryBytes, keyBytes, type Chunked } from './chunks.ts';
 import { datatypeOf, dimensionsOf } from './datatypes.ts';
+import { parseFilters } from './filters.ts';
 
 export interface Dataset {
   readonly tensor: TensorInfo;
-  /** Of the first byte in the file that holds the HDF5 file; undefined for one without elements. */
+  /** Of the first byte in the file that holds the HDF5 file; undefined for one without elements, or in chunks. */
   readonly position: number | undefined;
+  readonly chunked?: Chunked;
 }
 
 /** Every limit is far above what a real model has. */
@@ -22,6 +26,8 @@ const MAX_MESSAGES = 10_000;
 const MAX_NAME = 4096;
 
 const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
+/** The class of a layout. */
+const CHUNKS = 2;
 const UNDEFINED = 0xffffffffffffffffn;
 const MESSAGE = {
   space: 1,
@@ -29,6 +35,7 @@ const MESSAGE = {
   type: 3,
   link: 6,
   layout: 8,
+  filters: 11,
   continuation: 16,
   symbols: 17,
 } as const;
@@ -121,7 +128,7 @@ class Walker {
     }
     const messages = await this.#messages(address);
     if (messages.some(({ type }) => type === MESSAGE.layout)) {
-      const dataset = this.#dataset(path, messages);
+      const dataset = await this.#dataset(path, messages);
       this.#known.set(address, dataset ?? 'no numbers');
       if (dataset !== undefined) this.datasets.push(dataset);
       return;
@@ -134,7 +141,7 @@ class Walker {
   }
 
   /** Undefined for text and the like, which is copied as it is. */
-  #dataset(name: string, messages: readonly Message[]): Dataset | undefined {
+  async #dataset(name: string, messages: readonly Message[]): Promise<Dataset | undefined> {
     const body = (type: number): Message => {
       const found = messages.find((message) => message.type === type);
       if (found === undefined) throw new FormatError(`describes ${name} only in part.`);
@@ -145,8 +152,40 @@ class Walker {
     if (dtype === undefined || shape === undefined) return undefined;
     const count = elementCount(shape);
     if (count === undefined) throw new FormatError(`gives ${name} a shape that is none.`);
-    const position = this.#place(body(MESSAGE.layout), name, count * bytesPerElement(dtype));
-    return { tensor: { name, dtype, shape }, position };
+    const tensor = { name, dtype, shape };
+    const size = bytesPerElement(dtype);
+    const layout = body(MESSAGE.layout);
+    if (layout.body[1] !== CHUNKS) return { tensor, position: this.#place(layout, name, count * size) };
+    if (count === 0) return { tensor, position: undefined };
+    const pipeline = messages.find(({ type }) => type === MESSAGE.filters);
+    const filters = pipeline === undefined ? [] : parseFilters(pipeline.body, name);
+    const { chunked, tree } = chunkedOf(layout.body, name, shape, size, filters);
+    if (tree === UNDEFINED) throw new FormatError(`has not stored any values of ${name}.`);
+    await this.#chunks(Number(tree), chunked, name, 0);
+    for (const [i, address] of chunked.addresses.entries()) {
+      if (address === 0) throw new FormatError(`has not stored all values of ${name}; write them all.`);
+      if (address + chunked.stored[i]! > this.#size)
+        throw new FormatError(`places ${name} outside the file.`);
+    }
+    return { tensor, position: undefined, chunked };
+  }
+
+  /** A node of the tree that finds the chunks of a dataset. */
+  async #chunks(address: number, chunked: Chunked, name: string, depth: number): Promise<void> {
+    if (depth > MAX_DEPTH) throw new FormatError(`has a table more than ${MAX_DEPTH} levels deep.`);
+    this.#once(address);
+    const head = Buffer.from(await this.#read(address, 24));
+    if (head.toString('latin1', 0, 4) !== 'TREE' || head[4] !== 1) {
+      throw new FormatError(`stores ${name} in chunks that are none.`);
+    }
+    const rank = chunked.shape.length;
+    const size = entryBytes(rank);
+    const entries = Buffer.from(await this.#read(address + 24, head.readUInt16LE(6) * size));
+    for (let at = 0; at < entries.length; at += size) {
+      const entry = entries.subarray(at, at + size);
+      if (head[5] === 0) enterChunk(chunked, entry, address + 24 + at, name);
+      else await this.#chunks(addressAt(entry, keyBytes(rank)), chunked, name, depth + 1);
+    }
   }
 
   #place({ at, body }: Message, name: string, bytes: number): number | undefined {
@@ -154,11 +193,6 @@ class Walker {
     const version = body[0];
     const kind = body[1];
     if (version !== 3 && version !== 4) throw none;
-    if (kind === 2) {
-      throw new FormatError(
-        `stores ${name} in chunks (compressed, say), which cannot be patched in place; save it again without.`,
-      );
-    }
     if (kind === 0 && body.length >= 4) {
       if (body.readUInt16LE(2) !== bytes) throw none;
       return bytes === 0 ? undefined : this.#base + at + 4;
