@@ -25,7 +25,7 @@ export const engineOptions = {
   ),
   launcher: text(
     'COMMAND',
-    'starts the processes of engine pytorch: "torchrun --nproc-per-node 2"\n(default: one process, without a launcher)',
+    'starts the processes of engine pytorch: "torchrun --nproc_per_node 2"\n(default: one process, without a launcher)',
   ),
   memory: choice(
     MEMORY_MODES,

@@ -24,7 +24,7 @@ export async function pytorchOptions(
   const processes = readSetting('pytorchProcesses', resource);
   return {
     ...(python === undefined ? {} : { python }),
-    ...(processes > 1 ? { launcher: `torchrun --standalone --nproc-per-node ${processes}` } : {}),
+    ...(processes > 1 ? { launcher: `torchrun --standalone --nproc_per_node ${processes}` } : {}),
     memory: readSetting('pytorchMemory', resource),
   };
 }

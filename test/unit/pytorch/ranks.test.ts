@@ -17,7 +17,7 @@ interface Report {
 /** Sums over examples in another order, through some twenty steps of an optimiser. */
 const SAME = 1e-5;
 
-const torchrun = (processes: number): string => `torchrun --standalone --nproc-per-node ${processes}`;
+const torchrun = (processes: number): string => `torchrun --standalone --nproc_per_node ${processes}`;
 
 describe('several processes', { skip }, () => {
   let directory: string;
