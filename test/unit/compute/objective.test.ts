@@ -3,10 +3,12 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { selectBackend } from '../../../src/compute/backends/select.ts';
 import { readBack } from '../../../src/compute/jobs/read-back.ts';
+import { openTfjsEngine } from '../../../src/compute/objective/tfjs-engine.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { LayersModel, Tensor } from '../../../src/compute/tf.ts';
 import { score } from '../../../src/core/averaging/summary.ts';
 import type { BufferMode, PassResult } from '../../../src/core/averaging/types.ts';
+import { requireComplete } from '../../../src/core/checkpoints/registry.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
 import { noise, temporaryDirectory, writeSafetensors, writeTask } from './files.ts';
@@ -200,14 +202,20 @@ test('a checkpoint that is not of the model is refused with every difference', a
 });
 
 test('a written file that does not evaluate to what was found in memory is no result', async () => {
-  const { engine, objective } = await openObjective(await loadTask(task), checkpoints);
+  const loaded = await loadTask(task);
+  const { engine: opened, objective } = await openObjective(loaded, checkpoints);
   const evaluation = await objective.evaluate({ kind: 'checkpoint', index: 1 }, 'report', 'newest');
   const found = score(evaluation, 'accuracy');
-  const names = engine.model.weights.map(({ name }) => name);
+  opened.dispose();
   const { signal } = new AbortController();
+  const template = await requireComplete(checkpoints.at(-1)!);
+  const engine = await openTfjsEngine(
+    { task: loaded, template, fitData: 'validation', seed: 1, backend: 'wasm' },
+    { signal, onProgress: () => undefined, log: () => undefined },
+  );
   const check = (file: string, loss: number): Promise<string> => {
     const result = { method: 'twa', metric: objective.metric, table: [{ id: 'twa', loss }] };
-    return readBack(file, engine, names, result as unknown as PassResult, signal);
+    return readBack(file, engine, result as unknown as PassResult, signal);
   };
   const before = tf.memory().numTensors;
   assert.match(await check(checkpoints[1]!, found.loss), /read back and evaluated: loss .*, as in memory\.$/);
@@ -217,5 +225,5 @@ test('a written file that does not evaluate to what was found in memory is no re
   );
   await assert.rejects(check(checkpoints[2]!, found.loss), /evaluates to/);
   assert.equal(tf.memory().numTensors, before);
-  engine.dispose();
+  await engine.dispose();
 });
