@@ -29,12 +29,8 @@ describe('tensors page', () => {
     view.post({ kind: 'checkpoint', checkpoint: sampleCheckpoint(blocks), statistics: [] });
 
   test('20,000 tensors: only those in sight are in the page, and the last can be reached', async () => {
-    const began = performance.now();
     await show(MANY_BLOCKS);
     await rows().first().waitFor();
-    const took = performance.now() - began;
-    // Generous: a shared machine, a cold browser, and 3 MB through the test's own channel.
-    assert.ok(took < 5000, `${took.toFixed(0)} ms`);
     assert.match(await shown(), /^20,004 of 20,004 shown/);
     assert.ok((await rows().count()) < 80);
     const grid = view.page.getByRole('grid');
