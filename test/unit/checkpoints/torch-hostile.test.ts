@@ -37,11 +37,13 @@ const refused: readonly (readonly [string, Uint8Array])[] = [
   ['a million lists', bytes('\x80\x02(', ']'.repeat(1_000_000), 't.')],
   ['a name that is a number', bytes('\x80\x04K\x01K\x02\x93.')],
 ];
+/** Of processor time, in microseconds: what others do on the machine does not count. */
+const SECOND = 1e6;
 for (const [what, pickle] of refused) {
   test(`refused within a second: ${what}`, () => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     assert.throws(() => unpickle(pickle), PickleError);
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(process.cpuUsage(start).user < SECOND);
   });
 }
 
@@ -58,9 +60,9 @@ test('2,000 mutations with a fixed seed: a typed result each, within a second', 
       const mutant = Buffer.from(real);
       for (let k = random(4); k >= 0; k--) mutant[random(mutant.length)] = random(256);
       await writeFile(path, random(5) === 0 ? mutant.subarray(0, random(mutant.length)) : mutant);
-      const start = performance.now();
+      const start = process.cpuUsage();
       const found = await torch.inspect(path);
-      assert.ok(performance.now() - start < 1000, `${name} ${i}`);
+      assert.ok(process.cpuUsage(start).user < SECOND, `${name} ${i}`);
       assert.ok(found.state === 'complete' || found.reason.endsWith('.'), `${name} ${i}`);
     }
   }

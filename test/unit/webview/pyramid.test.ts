@@ -75,9 +75,9 @@ test('a stretch of a million points takes as many steps as one of a thousand, ab
   const pyramid = new Pyramid();
   pyramid.update(y, 0);
   const time = (length: number): number => {
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     for (let round = 0; round < 20_000; round++) pyramid.query(3 + (round % 100), length - 5);
-    return performance.now() - begun;
+    return process.cpuUsage(begun).user / 1000;
   };
   time(1000);
   // Looking at every point would take a thousand times as long; the levels take a few times as long.
