@@ -10,8 +10,8 @@ export async function unitLevel({ environment, temporary, torch }) {
     pattern: 'test/unit/**/*.test.ts',
     environment: python === undefined ? environment : { ...environment, TWA_PYTHON: python },
     temporary,
-    testTimeout: 120_000,
-    timeout: 600_000,
+    testTimeout: 240_000,
+    timeout: 1_200_000,
     concurrency: availableParallelism(),
   });
   return { ...summary, notes: [...summary.notes, note] };
