@@ -47,6 +47,7 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     seed: isNumber,
     backend,
     pytorch,
+    dropOptimizer: isOptional(isOneOf(true, false)),
     output: isText,
     partial: isText,
   },

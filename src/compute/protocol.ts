@@ -30,7 +30,7 @@ export type MemoryMode = (typeof MEMORY_MODES)[number];
 export interface PytorchOptions {
   /** Name or path of the interpreter, or the folder of its environment. */
   readonly python?: string;
-  /** What starts the processes: "torchrun --nproc-per-node 2". */
+  /** What starts the processes: "torchrun --nproc_per_node 2". */
   readonly launcher?: string;
   readonly memory?: MemoryMode;
 }
@@ -53,6 +53,8 @@ export interface AverageRequest {
   readonly seed: number;
   readonly backend: BackendChoice;
   readonly pytorch?: PytorchOptions;
+  /** Leave out the optimizer's state instead of keeping that of the newest checkpoint. */
+  readonly dropOptimizer?: boolean;
   /** The checkpoint to make (must not exist) and where it grows until it is whole. */
   readonly output: string;
   readonly partial: string;

@@ -23,6 +23,7 @@ import {
 import { reportPathFor } from '../../core/averaging/report.ts';
 import type { AverageReport, Method, MethodSettings, TwaOptions } from '../../core/averaging/types.ts';
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
+import { optimizerNote } from '../../core/checkpoints/optimizer.ts';
 import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { PARTIAL_SUFFIX, requireAbsent, requireSpace } from '../../core/checkpoints/publish.ts';
 import { formatById } from '../../core/checkpoints/registry.ts';
@@ -136,6 +137,7 @@ manual: the --coefficients. search: gradient-free, on the metric. twa: trained (
   seed: whole('N', 0, 'of the splits, the order of examples and the bootstrap (default: 1)'),
   backend: backendOption,
   ...engineOptions,
+  'drop-optimizer': { help: "leave out the optimizer's state (default: that of the newest checkpoint)" },
   'dry-run': { help: 'compare the headers, say what would be written, and stop' },
 } as const;
 
@@ -152,7 +154,7 @@ checkpoints. With a task, everything is compared on examples that nothing was fi
 JSON: {"output", "method", "coefficients" (oldest checkpoint first, as in "provenance"), "splits",
 "metric", "table", "recommendation", "lossCurve", "notes", "provenance", ...}, the same as the report.
 With --dry-run: {"dryRun", "output", "report", "method", "coefficients", "task", "checkpoints": [{"path",
-"format", "step", "epoch", "bytes"}], "outputBytes", "freeBytes"}.
+"format", "step", "epoch", "bytes"}], "outputBytes", "freeBytes", "notes"}.
 ${JSON_NUMBERS}`,
   paths: { least: 1, most: Infinity },
   options: OPTIONS,
@@ -169,6 +171,9 @@ ${JSON_NUMBERS}`,
     const settings = settingsFor(method, headers.length, given(values));
     const coefficients = matchCoefficients(values.coefficients, named, headers);
     const place = await checkOutput(out, headers.at(-1)!);
+    if (values['drop-optimizer'] === true) {
+      await formatById(headers.at(-1)!.format).requireDroppable?.(headers.at(-1)!);
+    }
     const alone = isFormula(method) || values.metric !== undefined;
     const task = alone && values.task === undefined ? undefined : await requireTask(values.task, headers);
     // A mistake in the task file is told here, before a compute process starts.
@@ -178,7 +183,7 @@ ${JSON_NUMBERS}`,
       const known = isFormula(method)
         ? [...formulaCoefficients(method, headers.length, settings, coefficients)]
         : undefined;
-      const plan = await makePlan(headers, place, method, known, task);
+      const plan = await makePlan(headers, place, method, known, task, values['drop-optimizer'] === true);
       terminal.print(json ? toJson(plan) : describePlan(plan));
       return;
     }
@@ -194,6 +199,7 @@ ${JSON_NUMBERS}`,
       seed: values.seed ?? 1,
       backend: values.backend ?? 'auto',
       ...engine,
+      ...(values['drop-optimizer'] === true ? { dropOptimizer: true } : {}),
       output: place.output,
       partial: partialFor(place.output),
     };
@@ -372,8 +378,11 @@ interface Plan {
     readonly epoch: number | undefined;
     readonly bytes: number;
   }[];
+  /** At most: without the optimizer's state it is less. */
   readonly outputBytes: number;
   readonly freeBytes: number;
+  /** What becomes of the optimizer's state. */
+  readonly notes: readonly string[];
 }
 
 /** Throws `no-space` where the real run would. */
@@ -383,6 +392,7 @@ async function makePlan(
   method: Method,
   coefficients: readonly number[] | undefined,
   task: string | undefined,
+  dropOptimizer: boolean,
 ): Promise<Plan> {
   const checkpoints = headers.map((header) => ({
     path: header.path,
@@ -405,6 +415,7 @@ async function makePlan(
     checkpoints,
     outputBytes,
     freeBytes: bavail * bsize,
+    notes: [optimizerNote(headers.at(-1)!, dropOptimizer) ?? []].flat(),
   };
 }
 
@@ -432,6 +443,7 @@ function describePlan(plan: Plan): string {
     `  ${shownPath(plan.output)} (about ${bytes(plan.outputBytes)}, ${bytes(plan.freeBytes)} free)`,
     `  ${shownPath(plan.report)}`,
     ...(plan.task === undefined ? [] : [`evaluated by ${shownPath(plan.task)}.`]),
+    ...plan.notes,
   ].join('\n');
 }
 

@@ -12,7 +12,8 @@ import type { AverageReport, Block, BufferMode, PassResult } from '../../core/av
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
 import { elementCount } from '../../core/checkpoints/dtype.ts';
 import { mergeCheckpoints } from '../../core/checkpoints/merge.ts';
-import { requireComplete } from '../../core/checkpoints/registry.ts';
+import { optimizerNote } from '../../core/checkpoints/optimizer.ts';
+import { formatById, requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { loadTask } from '../../core/task/load.ts';
@@ -31,6 +32,10 @@ export async function average(request: AverageRequest, context: JobContext): Pro
   const clock = new PhaseClock(context.onProgress);
   clock.report('reading', 0, `headers of ${request.checkpoints.length} checkpoints`);
   const headers = await readHeaders(request.checkpoints, context.signal);
+  if (request.dropOptimizer === true) {
+    const newest = headers.at(-1)!;
+    await formatById(newest.format).requireDroppable?.(newest);
+  }
   return request.task === undefined
     ? averageWithoutTask(request, headers, context, clock)
     : averageWithTask(request, request.task, headers, context, clock);
@@ -184,6 +189,7 @@ async function write(
     output,
     partial,
     buffers,
+    ...(request.dropOptimizer === undefined ? {} : { dropOptimizer: request.dropOptimizer }),
     ...digestRecords(),
     signal,
     onProgress: (fraction) => clock.report('writing', fraction, output),
@@ -199,6 +205,7 @@ async function write(
       output,
       ...merged,
       result: noted,
+      notes: [optimizerNote(headers.at(-1)!, request.dropOptimizer === true) ?? []].flat(),
       ...(backend === undefined ? {} : { backend }),
       ...(task === undefined ? {} : { task }),
       timings: clock.timings(),

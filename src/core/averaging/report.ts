@@ -46,6 +46,8 @@ export interface Made {
   readonly sources: readonly SourceRecord[];
   /** A pass over a task, or a merge that nothing was evaluated for. */
   readonly result: PassResult | PlainMerge;
+  /** Sentences on the file, beside those on the pass. */
+  readonly notes?: readonly string[];
   readonly backend?: string;
   /** Absolute path of the twa.json. */
   readonly task?: string;
@@ -74,7 +76,7 @@ export function buildReport(made: Made): AverageReport {
     table: pass?.table ?? [],
     recommendation: pass?.recommendation ?? notEvaluated(result.method),
     lossCurve: pass?.lossCurve ?? [],
-    notes: pass?.notes ?? [],
+    notes: [...(pass?.notes ?? []), ...(made.notes ?? [])],
     ...(pass?.bufferScores === undefined ? {} : { bufferScores: pass.bufferScores }),
     ...(newest?.step === undefined ? {} : { step: newest.step }),
     ...(newest?.epoch === undefined ? {} : { epoch: newest.epoch }),

@@ -84,11 +84,18 @@ export function flatFormat(format: FlatFormat): CheckpointFormat {
     if (result.state !== 'complete') throw changed(header.path);
     return result.layout;
   };
+  const withoutOptimizer = (header: CheckpointHeader, layout: Layout): Promise<Layout> => {
+    if (format.withoutOptimizer === undefined) throw cannotDrop(header, format.label);
+    return format.withoutOptimizer(layout);
+  };
   return {
     id: format.id,
     label: format.label,
     candidate: format.candidate,
     outputName: format.outputName,
+    async requireDroppable(header) {
+      if ((header.optimizer?.length ?? 0) > 0) await withoutOptimizer(header, await layoutOf(header));
+    },
     async inspect(path, signal): Promise<Inspection> {
       const result = await format.readLayout(path, signal);
       return result.state === 'complete'
@@ -102,8 +109,7 @@ export function flatFormat(format: FlatFormat): CheckpointFormat {
     async write(template, chunks, options) {
       let layout = await layoutOf(template);
       if (options.dropOptimizer === true && (template.optimizer?.length ?? 0) > 0) {
-        if (format.withoutOptimizer === undefined) throw cannotDrop(template, format.label);
-        layout = await format.withoutOptimizer(layout);
+        layout = await withoutOptimizer(template, layout);
       }
       return (layout.packed?.size ?? 0) > 0 && format.rewrite !== undefined
         ? format.rewrite(layout, chunks, options)

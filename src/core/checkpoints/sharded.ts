@@ -4,7 +4,7 @@
  */
 import { bytesPerElement, elementCount } from './dtype.ts';
 import { requireUnchanged, changed } from './files.ts';
-import { FlatReader, writeCopy, type Layout, type LayoutResult } from './flat.ts';
+import { cannotDrop, FlatReader, writeCopy, type Layout, type LayoutResult } from './flat.ts';
 import { rowMajorStrides } from './strided.ts';
 import type {
   CheckpointFormat,
@@ -64,7 +64,14 @@ export function shardedFormat({ read, ...format }: ShardedFormat): CheckpointFor
       const sharded = await again(header);
       return new WholeReader(sharded, new FlatReader(sharded.layout, options?.hash === true));
     },
+    requireDroppable: (header) =>
+      (header.optimizer?.length ?? 0) > 0
+        ? Promise.reject(cannotDrop(header, format.label))
+        : Promise.resolve(),
     async write(template, chunks, options) {
+      if (options.dropOptimizer === true && (template.optimizer?.length ?? 0) > 0) {
+        throw cannotDrop(template, format.label);
+      }
       const sharded = await again(template);
       return writeCopy('directory', sharded.layout, piecewise(sharded, chunks), options);
     },

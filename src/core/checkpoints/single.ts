@@ -18,6 +18,7 @@ export interface Contents {
   readonly strides?: ReadonlyMap<string, readonly number[]>;
   readonly checksums?: readonly Checksum[];
   readonly packed?: ReadonlyMap<string, Packed>;
+  readonly optimizer?: readonly string[];
   readonly notes?: readonly string[];
 }
 
@@ -55,7 +56,7 @@ export async function readSingle(
       return incomplete(`has only ${stamp.size} bytes, fewer than it speaks of`);
     return unopenable(error, path);
   }
-  const { tensors, positions, metadata, strides, checksums, packed, notes } = contents;
+  const { tensors, positions, metadata, strides, checksums, packed, notes, optimizer = [] } = contents;
   const plain = tensors.filter(({ name, aliasOf }) => aliasOf === undefined && packed?.has(name) !== true);
   const overlap = overlapOf(placesOf(plain, positions));
   if (overlap !== undefined) {
@@ -72,6 +73,7 @@ export async function readSingle(
         files: [stamp],
         ...positionOf(path, metadata),
         ...(notes === undefined ? {} : { notes }),
+        ...(optimizer.length === 0 ? {} : { optimizer }),
       },
       positions,
       ...(strides === undefined ? {} : { strides }),

@@ -121,6 +121,10 @@ export interface CheckpointFormat {
    * written, one after another in header order. Throws `exists` rather than replace anything, even in a race.
    */
   write(template: CheckpointHeader, chunks: ChunkSource, options: WriteOptions): Promise<string>;
+  /**
+   * Throws `unsupported` where the state of the optimizer cannot be left out of a copy. Formats without this have none.
+   */
+  readonly requireDroppable?: (header: CheckpointHeader) => Promise<void>;
   /** File name of an average with this stem: `twa-1` -> `twa-1.safetensors`, or the directory's name. */
   outputName(stem: string, template: CheckpointHeader): string;
 }

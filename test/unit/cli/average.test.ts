@@ -133,6 +133,7 @@ test('--dry-run says what would be written and writes nothing', async (context) 
     coefficients: [0.25, 0.25, 0.25, 0.25],
     task: null,
     outputBytes: size,
+    notes: [],
   });
   assert.deepEqual((listed as object[])[1], {
     path: epoch(2),
@@ -294,3 +295,27 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.deepEqual(readdirSync(path.join(directory, 'run')), ['epoch-1', 'epoch-2', 'epoch-3']);
   });
 }
+
+test('--drop-optimizer: what became of the optimizer is said, in a dry run and in the report', async (context) => {
+  const directory = directoryWith(context);
+  const sources = [1, 2].map((n) => path.join(checkpoints, `torch/torch-2.13/lightning-${n}.pt`));
+  const run = (out: string, ...more: string[]) =>
+    twa(['average', ...sources, '--method', 'uniform', '--out', path.join(directory, out), ...more]);
+  assert.match((await run('a.pt', '--dry-run')).stdout, /is that of the newest checkpoint, not averaged/);
+  const dropped = await run('b.pt', '--drop-optimizer', '--json');
+  assert.equal(dropped.code, 0, dropped.stderr);
+  assert.deepEqual(onlyDocument(dropped)['notes'], ['Optimizer state was left out (optimizer_states).']);
+  assert.doesNotMatch((await twa(['inspect', path.join(directory, 'b.pt')])).stdout, /optimizer/);
+  const flax = [1, 2].map((n) => path.join(checkpoints, `flax/step-${n}0.msgpack`));
+  const refused = await twa([
+    'average',
+    ...flax,
+    '--method',
+    'uniform',
+    '--out',
+    path.join(directory, 'c.msgpack'),
+    '--drop-optimizer',
+  ]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /cannot be left out of step-20\.msgpack/);
+});

@@ -28,6 +28,7 @@ export const flaxMsgpack = flatFormat({
           tensors: weights.map(({ tensor }) => tensor),
           positions: new Map(weights.map(({ tensor, position }) => [tensor.name, position])),
           metadata: numbers,
+          ...(weights.length < arrays.length ? { optimizer: ['opt_state'] } : {}),
         };
       },
       signal,

@@ -25,6 +25,8 @@ export interface Bundle {
   readonly positions: ReadonlyMap<string, number>;
   readonly checksums: readonly Checksum[];
   readonly notes: readonly string[];
+  /** Names of the optimizer's variables. */
+  readonly optimizer: readonly string[];
   /** The `.index` file first, then the data in the order of its numbers. */
   readonly files: readonly FileStamp[];
 }
@@ -79,7 +81,7 @@ export async function readBundle(index: string, signal?: AbortSignal): Promise<B
   const positions = new Map<string, number>();
   const checksums: Checksum[] = [...table.checksums];
   const notes: string[] = [];
-  let slots = 0;
+  const slots: string[] = [];
   for (const { name, variable, entry } of entries.values()) {
     const { shape, type, shard, offset, size, crc, crcAt } = entry;
     if (isText(type)) continue;
@@ -103,7 +105,7 @@ export async function readBundle(index: string, signal?: AbortSignal): Promise<B
       storedAt: [crcAt],
     });
     if (kept(variable)) {
-      slots++;
+      slots.push(name);
       continue;
     }
     tensors.push({ name, dtype, shape });
@@ -112,12 +114,12 @@ export async function readBundle(index: string, signal?: AbortSignal): Promise<B
   if (tensors.length === 0) throw new FormatError('lists no weights.');
   const overlap = overlapOf(checksums.slice(table.checksums.length));
   if (overlap !== undefined) throw new FormatError(`has variables that overlap: ${overlap}.`);
-  if (slots > 0) {
+  if (slots.length > 0) {
     notes.unshift(
-      `Kept from the newest checkpoint: ${slots} ${slots === 1 ? 'variable' : 'variables'} of the optimizer.`,
+      `Kept from the newest checkpoint: ${slots.length} ${slots.length === 1 ? 'variable' : 'variables'} of the optimizer.`,
     );
   }
-  return { tensors, positions, checksums, notes, files };
+  return { tensors, positions, checksums, notes, optimizer: slots, files };
 }
 
 function dataPath(index: string, shard: number, shards: number): string {

@@ -89,7 +89,7 @@ async function read(
 }
 
 function layout(path: string, format: string, bundle: Bundle): LayoutResult {
-  const { tensors, files, notes, positions, checksums } = bundle;
-  const header = { path, format, tensors, metadata: {}, files, notes, ...positionOf(path) };
+  const { tensors, files, notes, optimizer, positions, checksums } = bundle;
+  const header = { path, format, tensors, metadata: {}, files, notes, optimizer, ...positionOf(path) };
   return { state: 'complete', layout: { header, positions, checksums } };
 }

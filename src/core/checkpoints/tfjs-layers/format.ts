@@ -81,6 +81,7 @@ async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutRes
     for (const [tensor, offset] of group.offsets) positions.set(tensor, start + offset);
     start += bytes;
   }
+  const optimizer = manifest.groups.flatMap((group) => group.optimizer);
   return {
     state: 'complete',
     layout: {
@@ -90,6 +91,7 @@ async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutRes
         tensors,
         metadata: manifest.metadata,
         files,
+        ...(optimizer.length === 0 ? {} : { optimizer }),
         ...positionOf(path, manifest.metadata),
       },
       positions,

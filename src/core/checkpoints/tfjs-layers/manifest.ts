@@ -23,6 +23,8 @@ export interface Group {
   readonly tensors: readonly TensorInfo[];
   /** Offset of every tensor from the group's first byte. */
   readonly offsets: ReadonlyMap<string, number>;
+  /** Names of the optimizer's weights. */
+  readonly optimizer: readonly string[];
   /** Bytes of all weights of the group, the optimizer's included. */
   readonly bytes: number;
 }
@@ -66,20 +68,23 @@ function parseGroup(group: unknown, index: number, names: Set<string>, allPaths:
     return checked;
   });
   const tensors: TensorInfo[] = [];
+  const optimizer: string[] = [];
   const offsets = new Map<string, number>();
   let bytes = 0;
   for (const entry of group['weights'] as readonly unknown[]) {
-    const { tensor, optimizer } = parseWeight(entry);
+    const { tensor, optimizer: isOptimizers } = parseWeight(entry);
     if (names.has(tensor.name)) throw new ManifestError(`lists the weight ${tensor.name} twice.`);
     names.add(tensor.name);
-    if (!optimizer) {
+    if (isOptimizers) {
+      optimizer.push(tensor.name);
+    } else {
       tensors.push(tensor);
       offsets.set(tensor.name, bytes);
     }
     bytes += elementCount(tensor.shape)! * bytesPerElement(tensor.dtype);
   }
   if (!Number.isSafeInteger(bytes)) throw new ManifestError('describes more bytes than files can have.');
-  return { paths, tensors, offsets, bytes };
+  return { paths, tensors, offsets, optimizer, bytes };
 }
 
 function parseWeight(entry: unknown): { readonly tensor: TensorInfo; readonly optimizer: boolean } {

@@ -162,6 +162,7 @@ async function combine(
     metadata: weights.metadata,
     files,
     notes: notesOn(weights, []),
+    ...(weights.optimizer.length === 0 ? {} : { optimizer: weights.optimizer }),
     ...positionOf(path, weights.metadata),
   };
   const strides = placed.flatMap(({ piece, strides: steps }) =>
