@@ -5,7 +5,7 @@ import type { Locator } from 'playwright-core';
 import { type Browser, openBrowser } from '../../../scripts/workbench/browser.ts';
 import type { RunChange, ToCurves } from '../../../webview/protocol.ts';
 import { type OpenPage, openWebview } from './open.ts';
-import { curvesSnapshot, part, RUN, sampleRun, STEPS } from './samples.ts';
+import { curvesSnapshot, part, RUN, runsSnapshot, sampleRun, severalRuns, STEPS } from './samples.ts';
 
 describe('curves page', () => {
   let browser: Browser;
@@ -165,6 +165,235 @@ describe('curves page', () => {
       { kind: 'selectRuns', directories: ['/data/digits/runs/seed-2'] },
       { kind: 'selectRuns', directories: null },
     ]);
+  });
+
+  describe('several runs', () => {
+    const names = ['digits/runs/seed-1', 'digits/runs/seed-2', 'digits/runs/seed-3', 'digits/runs/seed-4'];
+    const strokes = async (): Promise<Readonly<Record<string, string | null>>> =>
+      Object.fromEntries(
+        await Promise.all(
+          names.map(async (name) => {
+            const row = view.page.locator('.runs li').filter({ hasText: name });
+            const line = row.locator('line');
+            return [name, (await line.count()) === 0 ? null : await line.getAttribute('stroke')] as const;
+          }),
+        ),
+      );
+
+    test('stand in one chart per quantity, each with a colour that it keeps', async () => {
+      const runs = severalRuns();
+      await view.post(runsSnapshot(runs));
+      assert.deepEqual(await view.page.locator('h2').allInnerTexts(), ['Loss', 'Accuracy', 'Learning rate']);
+      const before = await strokes();
+      assert.equal(new Set(Object.values(before)).size, 4);
+      // Without one of them, and after a reload, the others are what they were.
+      await view.post({
+        kind: 'increment',
+        number: 2,
+        more: false,
+        changed: [],
+        gone: [runs[1]!.directory],
+        wanted: [0, 2, 3].map((index) => runs[index]!.directory),
+      });
+      assert.deepEqual(await strokes(), { ...before, [names[1]!]: null });
+      await view.page.waitForTimeout(200);
+      await view.reload();
+      await view.post(runsSnapshot([runs[3]!, runs[0]!]));
+      assert.deepEqual(await strokes(), { ...before, [names[1]!]: null, [names[2]!]: null });
+      view.assertClean();
+    });
+
+    test('the tooltip has every run at that step, but none that was over by then', async () => {
+      await view.post(runsSnapshot(severalRuns()));
+      await view.page.getByLabel('X axis', { exact: true }).selectOption('step');
+      await view.drawn();
+      const box = (await plot.boundingBox())!;
+      const rows = async (share: number): Promise<readonly string[]> => {
+        await view.page.mouse.move(box.x + box.width * share, box.y + 30);
+        await view.drawn();
+        return (await plot.locator('.tooltip-name').allInnerTexts()).map((text) => text.replace(/ @.*/, ''));
+      };
+      const everywhere = names.flatMap((name) => [`${name} train/loss`, `${name} val/loss`]).sort();
+      assert.deepEqual([...(await rows(0.41))].sort(), everywhere);
+      assert.deepEqual(
+        [...(await rows(0.9))].sort(),
+        everywhere.filter((label) => !label.startsWith(names[1]!)),
+      );
+    });
+
+    test('a run that was resumed says so, and its line ends where the log ends', async () => {
+      const [run] = severalRuns(1);
+      await view.post(runsSnapshot([run!]));
+      const legend = view.page.locator('.legend-item').first();
+      assert.match(
+        (await legend.getAttribute('title'))!,
+        /^Show or hide train\/loss\n\d+ points logged before/,
+      );
+      assert.equal((await ends())[1], '29');
+    });
+
+    test('axes of time and logarithmic x show every run from its own start, or by the clock', async () => {
+      await view.post(runsSnapshot(severalRuns()));
+      const axis = view.page.getByLabel('X axis', { exact: true });
+      await axis.selectOption('relative');
+      await plot.focus();
+      await view.page.keyboard.press('Home');
+      assert.match(await tooltip(), /^(epoch-\d+\.safetensors\s+)?relative time \d+:\d\d/);
+      await axis.selectOption('wall');
+      await plot.focus();
+      await view.page.keyboard.press('Home');
+      assert.match(await tooltip(), /^(epoch-\d+\.safetensors\s+)?wall time Oct 14, 2026/);
+      await axis.selectOption('step');
+      await button('Logarithmic x axis').click();
+      await button('Envelope').click();
+      await view.drawn();
+      assert.equal(await pressed(button('Envelope')), 'true');
+      view.assertClean();
+    });
+  });
+
+  describe('selecting checkpoints on the curve', () => {
+    const drag = async (from: number, to: number): Promise<void> => {
+      const box = (await plot.boundingBox())!;
+      await view.page.mouse.move(box.x + box.width * from, box.y + 60);
+      await view.page.mouse.down();
+      await view.page.mouse.move(box.x + box.width * to, box.y + 90, { steps: 4 });
+      await view.page.mouse.up();
+      await view.drawn();
+    };
+    const bar = (): Locator => view.page.getByRole('region', { name: 'Selected checkpoints' });
+
+    test('by a drag: what was selected is offered to be averaged, stays over live updates, and zooms nothing', async () => {
+      await view.post(curvesSnapshot(sampleRun(20)));
+      await button('Select checkpoints').click();
+      await drag(0.5, 0.75);
+      const text = await bar().innerText();
+      const [, count, first, last] = /(\d+) checkpoints selected, epoch-(\d+)\S* to epoch-(\d+)/.exec(text)!;
+      assert.equal(Number(count), Number(last) - Number(first) + 1);
+      assert.ok(Number(count) >= 4 && Number(count) <= 6, text);
+      assert.equal(await button('Reset zoom').isDisabled(), true);
+      await view.post(nextEpoch(2));
+      assert.equal(await bar().innerText(), text);
+      await bar().getByRole('button', { name: 'Average…' }).click();
+      const sent = (await view.sent()).at(-1)!;
+      assert.equal(sent['kind'], 'averageRange');
+      assert.equal(sent['directory'], RUN);
+      assert.deepEqual(
+        sent['paths'],
+        sampleRun(20)
+          .checkpoints.slice(Number(first) - 1, Number(last))
+          .map(({ path }) => path),
+      );
+      await bar().getByRole('button', { name: 'Clear selection' }).click();
+      await view.drawn();
+      assert.equal(await bar().isVisible(), false);
+    });
+
+    test('by keyboard, and read out', async () => {
+      await view.post(curvesSnapshot(sampleRun(20)));
+      await plot.focus();
+      for (const key of ['Home', 'ArrowRight', 's', 'ArrowRight', 'ArrowRight', 'Enter']) {
+        await view.page.keyboard.press(key);
+      }
+      await view.drawn();
+      assert.match(
+        await plot.locator('[aria-live]').innerText(),
+        /^3 checkpoints selected, epoch-002\.safetensors to epoch-004\.safetensors$/,
+      );
+      await view.page.keyboard.press('a');
+      const sent = (await view.sent()).at(-1)!;
+      assert.deepEqual(
+        sent['paths'],
+        sampleRun(20)
+          .checkpoints.slice(1, 4)
+          .map(({ path }) => path),
+      );
+    });
+
+    test('Alt+drag selects without the mode, and zooms within it', async () => {
+      await view.post(curvesSnapshot(sampleRun(20)));
+      await view.page.keyboard.down('Alt');
+      await drag(0.5, 0.75);
+      await view.page.keyboard.up('Alt');
+      assert.equal(await bar().isVisible(), true);
+      await button('Select checkpoints').click();
+      await view.page.keyboard.down('Alt');
+      await drag(0.5, 0.75);
+      await view.page.keyboard.up('Alt');
+      assert.equal(await button('Reset zoom').isDisabled(), false);
+    });
+  });
+
+  test('zooms along y alone, pans, and comes back by a double click', async () => {
+    await view.post(curvesSnapshot(sampleRun()));
+    const box = (await plot.boundingBox())!;
+    // As drawn: the pixels of the canvas.
+    const picture = (): Promise<string> =>
+      plot.locator('canvas').evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+    const whole = await picture();
+    await view.page.mouse.move(box.x + 200, box.y + 60);
+    await view.page.mouse.down();
+    await view.page.mouse.move(box.x + 204, box.y + 160, { steps: 4 });
+    await view.page.mouse.up();
+    await view.page.mouse.move(box.x + 200, box.y + box.height + 30);
+    await view.drawn();
+    assert.notEqual(await picture(), whole);
+    assert.deepEqual(await ends(), ['1', '30']);
+    await view.page.keyboard.press('+');
+    await view.drawn();
+    const [from, to] = (await ends()).map(Number);
+    await plot.focus();
+    await view.page.keyboard.press('Shift+ArrowRight');
+    await view.drawn();
+    const [pannedFrom, pannedTo] = (await ends()).map(Number);
+    assert.ok(pannedFrom! > from! && pannedTo! > to!, `${from} ${to} ${pannedFrom} ${pannedTo}`);
+    // The other charts follow along x.
+    const other = view.page.locator('.plot').nth(1);
+    await other.focus();
+    await view.page.keyboard.press('Home');
+    assert.ok((await other.locator('.tooltip').innerText()).includes(`epoch ${pannedFrom}`));
+    await view.page.keyboard.press('Escape');
+    await plot.locator('canvas').dblclick({ position: { x: 300, y: 100 } });
+    await view.page.mouse.move(box.x + 200, box.y + box.height + 30);
+    await plot.evaluate((element) => (element as unknown as { blur(): void }).blur());
+    await view.drawn();
+    assert.equal(await picture(), whole);
+    assert.equal(await button('Reset zoom').isDisabled(), true);
+  });
+
+  test('the place that was scrolled to is there again after a reload', async () => {
+    await view.page.setViewportSize({ width: 500, height: 400 });
+    await view.post(curvesSnapshot(sampleRun()));
+    await view.page.evaluate('document.documentElement.scrollTop = 300');
+    await view.page.waitForTimeout(300);
+    await view.post(nextEpoch(2));
+    assert.equal(await view.page.evaluate('document.documentElement.scrollTop'), 300);
+    await view.reload();
+    await view.post(curvesSnapshot(sampleRun()));
+    assert.equal(await view.page.evaluate('document.documentElement.scrollTop'), 300);
+  });
+
+  test('a long run comes in parts and is drawn meanwhile', async () => {
+    const total = 300_000;
+    const points = (from: number, to: number): readonly (readonly [number, number, number])[] =>
+      Array.from({ length: to - from }, (_, index) => [from + index, NaN, Math.sin((from + index) / 5000)]);
+    const run = { ...sampleRun(2), series: [{ ...part('loss', points(0, 100_000)), total }] };
+    await view.post({ ...curvesSnapshot(run), more: true } as ToCurves);
+    const busy = (): Promise<string | null> => view.page.locator('.content').getAttribute('aria-busy');
+    assert.equal(await busy(), 'true');
+    assert.equal(await view.page.locator('.chart').count(), 1);
+    await view.post({
+      kind: 'increment',
+      number: 2,
+      more: false,
+      changed: [{ ...run, series: [part('loss', points(100_000, total), 100_000)], removed: [] }],
+      gone: [],
+    });
+    await view.page.locator('.content[aria-busy=false]').waitFor();
+    await view.page.getByLabel('X axis', { exact: true }).selectOption('step');
+    await plot.focus();
+    await view.page.keyboard.press('End');
+    assert.match(await tooltip(), /step 29\d{4}/);
   });
 
   test('explains what is missing', async () => {

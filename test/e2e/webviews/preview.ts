@@ -7,7 +7,14 @@ import path from 'node:path';
 import { openBrowser } from '../../../scripts/workbench/browser.ts';
 import type { ToResult } from '../../../webview/protocol.ts';
 import { type OpenPage, openWebview } from './open.ts';
-import { curvesSnapshot, sampleLossCurve, sampleReport, sampleRun } from './samples.ts';
+import {
+  curvesSnapshot,
+  runsSnapshot,
+  sampleLossCurve,
+  sampleReport,
+  sampleRun,
+  severalRuns,
+} from './samples.ts';
 import { sampleCheckpoint, sampleComparison, sampleStatistics } from './tensorSamples.ts';
 import type { ThemeName } from './themes.ts';
 
@@ -23,6 +30,7 @@ interface Shot {
 }
 
 const curves = async (view: OpenPage): Promise<void> => view.post(curvesSnapshot(sampleRun()));
+const several = async (view: OpenPage): Promise<void> => view.post(runsSnapshot(severalRuns()));
 const live = (failed: boolean): ToResult => ({
   kind: 'live',
   number: 1,
@@ -56,6 +64,69 @@ const shots: readonly Shot[] = [
     { name: `tensors-${theme}`, page: 'tensors', theme, width: 1200, prepare: tensors },
     { name: `tensors-compare-${theme}`, page: 'tensors', theme, width: 1200, prepare: comparison },
   ]),
+  ...(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const).map((theme): Shot => ({
+    name: `curves-runs-${theme}`,
+    page: 'curves',
+    theme,
+    width: 1200,
+    prepare: several,
+  })),
+  { name: 'curves-runs-narrow', page: 'curves', theme: 'dark', width: 320, prepare: several },
+  { name: 'curves-runs-wide', page: 'curves', theme: 'light', width: 2200, prepare: several },
+  {
+    name: 'curves-runs-hover',
+    page: 'curves',
+    theme: 'dark',
+    width: 1200,
+    prepare: async (view) => {
+      await several(view);
+      await view.page.getByLabel('X axis', { exact: true }).selectOption('relative');
+      await view.page
+        .locator('.plot')
+        .first()
+        .hover({ position: { x: 200, y: 100 } });
+    },
+  },
+  {
+    name: 'curves-runs-wall-log',
+    page: 'curves',
+    theme: 'light',
+    width: 1200,
+    prepare: async (view) => {
+      await several(view);
+      await view.page.getByLabel('X axis', { exact: true }).selectOption('wall');
+      await view.page.getByRole('button', { name: 'Log', exact: true }).first().click();
+    },
+  },
+  {
+    name: 'curves-runs-envelope',
+    page: 'curves',
+    theme: 'dark',
+    width: 1200,
+    prepare: async (view) => {
+      await view.post(runsSnapshot(severalRuns(12)));
+      await view.page.getByRole('button', { name: 'Envelope' }).click();
+      await view.page.getByLabel('X axis', { exact: true }).selectOption('step');
+      await view.page.getByRole('button', { name: 'Logarithmic x axis' }).click();
+    },
+  },
+  {
+    name: 'curves-select',
+    page: 'curves',
+    theme: 'light',
+    width: 900,
+    prepare: async (view) => {
+      await curves(view);
+      await view.page.getByRole('button', { name: 'Select checkpoints' }).click();
+      const box = (await view.page.locator('.plot').first().boundingBox())!;
+      await view.page.mouse.move(box.x + 150, box.y + 60);
+      await view.page.mouse.down();
+      await view.page.mouse.move(box.x + 260, box.y + 80, { steps: 3 });
+      await view.page.mouse.up();
+      await view.page.mouse.down();
+      await view.page.mouse.move(box.x + 330, box.y + 80, { steps: 3 });
+    },
+  },
   { name: 'curves-narrow', page: 'curves', theme: 'dark', width: 320, prepare: curves },
   { name: 'curves-middle', page: 'curves', theme: 'light', width: 700, prepare: curves },
   {
@@ -89,7 +160,7 @@ const shots: readonly Shot[] = [
     prepare: async (view) => {
       await view.post(curvesSnapshot(sampleRun(22, true)));
       await view.page.getByRole('button', { name: 'Log', exact: true }).first().click();
-      await view.page.getByLabel('X axis').selectOption('step');
+      await view.page.getByLabel('X axis', { exact: true }).selectOption('step');
     },
   },
   {

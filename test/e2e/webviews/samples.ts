@@ -108,6 +108,64 @@ export const curvesSnapshot = (run: CurvesRun | undefined, number = 1): ToCurves
   shown: run === undefined ? [] : [run],
 });
 
+/** Runs of different lengths with times, the last one resumed from an earlier step. */
+export function severalRuns(count = 4): readonly CurvesRun[] {
+  return Array.from({ length: count }, (_, index): CurvesRun => {
+    const directory = `/data/digits/runs/seed-${index + 1}`;
+    const base = sampleRun(index === 1 ? 18 : EPOCHS - 1, false);
+    const random = uniform(50 + index);
+    const series = base.series.map((one): SeriesPart => {
+      const worse = 1 + 0.25 * index + 0.1 * random();
+      const again = index === count - 1 && one.tag.endsWith('loss') ? Math.floor(one.steps.length / 5) : 0;
+      // The run was stopped, and resumed a fifth of its length before.
+      const parts = again === 0 ? [one.steps.length] : [one.steps.length - again, one.steps.length];
+      const order = parts.flatMap((to, at) =>
+        Array.from({ length: at === 0 ? to : 2 * again }, (_, place) =>
+          at === 0 ? place : to - 2 * again + place,
+        ),
+      );
+      const pick = (column: Float64Array, change: (value: number, at: number) => number): Float64Array =>
+        Float64Array.from(order, (place, at) => change(column[place]!, at));
+      return {
+        ...one,
+        key: one.key.replace(RUN, directory),
+        source: one.source.replace(RUN, directory),
+        total: order.length,
+        steps: pick(one.steps, (step) => step),
+        epochs: pick(one.epochs!, (epoch) => epoch),
+        values: pick(one.values, (value, at) =>
+          one.tag.endsWith('loss') ? value * worse * (at < parts[0]! && again > 0 ? 1.15 : 1) : value / worse,
+        ),
+        wallTimes: pick(one.steps, (step, at) => Date.UTC(2026, 9, 14, 9 + index) + 2000 * step + 500 * at),
+      };
+    });
+    return {
+      ...base,
+      directory,
+      name: `digits/runs/seed-${index + 1}`,
+      series,
+      checkpoints: base.checkpoints.map((mark) => ({
+        ...mark,
+        path: mark.path.replace(RUN, directory),
+        metrics: {},
+      })),
+    };
+  });
+}
+
+export const runsSnapshot = (runs: readonly CurvesRun[], number = 1): ToCurves => ({
+  kind: 'snapshot',
+  number,
+  more: false,
+  scanning: false,
+  wanted: runs.map(({ directory }) => directory),
+  runs: [
+    ...runs.map(({ directory, name }) => ({ directory, name })),
+    { directory: '/data/digits/runs/other', name: 'digits/runs/other' },
+  ],
+  shown: runs,
+});
+
 const row = (
   id: string,
   label: string,
