@@ -142,6 +142,15 @@ export type ToCurves =
       readonly gone: readonly string[];
     };
 
+/** Give what is shown in this format. Outside the numbering: it changes nothing. */
+export interface CurvesRequest {
+  readonly kind: 'export';
+  readonly format: ExportFormat;
+}
+
+export const EXPORT_FORMATS = ['csv', 'json', 'svg', 'png'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
 /** What both pages may say. */
 export type FromPage =
   | { readonly kind: 'ready' }
@@ -158,7 +167,17 @@ export type FromCurves =
   | { readonly kind: 'openReport'; readonly path: string }
   /** Average these checkpoints of one run, oldest first: the ones that were selected on its curve. */
   | { readonly kind: 'averageRange'; readonly directory: string; readonly paths: readonly string[] }
-  | { readonly kind: 'watchFolder' };
+  | { readonly kind: 'watchFolder' }
+  /** The user wants to export what is shown; the host asks as what. */
+  | { readonly kind: 'export' }
+  /** The series that are shown, each as its run's directory, a line feed and its key: the host has all their points. */
+  | {
+      readonly kind: 'exportData';
+      readonly format: 'csv' | 'json';
+      readonly series: readonly string[];
+    }
+  /** An SVG as text, a PNG in base64. */
+  | { readonly kind: 'exportPicture'; readonly format: 'svg' | 'png'; readonly content: string };
 
 export interface LiveCheckpoint {
   readonly path: string;
@@ -287,6 +306,8 @@ const livePass: Reader<LivePassState> = object(
 
 /** Paths and texts that a page hands back are bounded: a page never has a reason for more. */
 const path = shortString(8192);
+/** Characters of a picture: charts of a hundred series in print quality. */
+const MOST_PICTURE = 256 << 20;
 const nothing = object({});
 const fromPage = { ready: nothing, resync: nothing, defect: object({ text: shortString(8192) }) };
 
@@ -307,6 +328,10 @@ export const readToCurves: (message: unknown) => ToCurves | undefined = narrower
   }),
 );
 
+export const readCurvesRequest: (message: unknown) => CurvesRequest | undefined = narrower(
+  union<CurvesRequest>({ export: object({ format: oneOf(...EXPORT_FORMATS) }) }),
+);
+
 export const readFromCurves: (message: unknown) => FromCurves | undefined = narrower(
   union<FromCurves>({
     ...fromPage,
@@ -315,6 +340,12 @@ export const readFromCurves: (message: unknown) => FromCurves | undefined = narr
     openReport: object({ path }),
     averageRange: object({ directory: path, paths: arrayOf(path) }),
     watchFolder: nothing,
+    export: nothing,
+    exportData: object({
+      format: oneOf('csv', 'json'),
+      series: arrayOf(shortString(3 * 8192)),
+    }),
+    exportPicture: object({ format: oneOf('svg', 'png'), content: shortString(MOST_PICTURE) }),
   }),
 );
 

@@ -18,6 +18,8 @@ export const curvesStrings = () => ({
   filterHint: l10n.t('Part of a name, or a regular expression'),
   noneMatches: l10n.t('No series matches'),
   noneMatchesHint: l10n.t('The filter is "{0}".'),
+  export: l10n.t('Export…'),
+  exportHint: l10n.t('Save what is shown as CSV, JSON, SVG or PNG'),
   pinChart: l10n.t('Pin'),
   pinChartHint: l10n.t('Show this chart before the others'),
   showOnlyRun: l10n.t('Show only {0}'),

@@ -21,6 +21,14 @@ export interface InputOptions {
   readonly check: (text: string) => string | undefined;
 }
 
+export interface SaveOptions {
+  readonly title: string;
+  /** A path, or only a name. */
+  readonly suggestion: string;
+  /** Without its dot. */
+  readonly extension: string;
+}
+
 export type Severity = 'info' | 'warning' | 'error';
 
 /**
@@ -31,6 +39,7 @@ export interface Dialogs {
   pickOne<T>(options: readonly Option<T>[], texts: PickOptions): Promise<T | undefined>;
   pickMany<T>(options: readonly Option<T>[], texts: PickOptions): Promise<readonly T[] | undefined>;
   input(options: InputOptions): Promise<string | undefined>;
+  saveFile(options: SaveOptions): Promise<string | undefined>;
   pickFolders(title: string, button: string): Promise<readonly string[] | undefined>;
   /** Asks for the name of a file to make; `suggested` is a whole path, `extensions` are without their dots. */
   saveAs(title: string, suggested: string, extensions: readonly string[]): Promise<string | undefined>;
@@ -60,6 +69,15 @@ export const vscodeDialogs: Dialogs = {
 
   async input({ title, prompt, value, check }) {
     return await vscode.window.showInputBox({ title, prompt, value, validateInput: check });
+  },
+
+  async saveFile({ title, suggestion, extension }) {
+    const uri = await vscode.window.showSaveDialog({
+      title,
+      defaultUri: vscode.Uri.file(suggestion),
+      filters: { [extension.toUpperCase()]: [extension] },
+    });
+    return uri?.fsPath;
   },
 
   async pickFolders(title, button) {

@@ -15,6 +15,7 @@ import { vscodeDialogs } from './dialogs.ts';
 import type { Dialogs } from './dialogs.ts';
 import { reportError } from './errors.ts';
 import { CurvesPanels } from './panels/curves.ts';
+import { CurvesExport } from './panels/curvesExport.ts';
 import { ResultPanels } from './panels/result.ts';
 import { ResultsDocument } from './results/document.ts';
 import { showJobs } from './statusBar.ts';
@@ -67,6 +68,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     reveal,
     watcher: () => runs,
     liveness,
+    exports: new CurvesExport(dialogs),
     openReport: (reportPath) => results.show(reportPath),
     average: async (paths) => {
       // What was chosen on the curve is seen in the tree, too, and stays chosen.

@@ -39,6 +39,7 @@ export const COMMANDS = [
   'twa.clearFilter',
   'twa.togglePin',
   'twa.compareResults',
+  'twa.exportCurves',
   'twa.revealInExplorer',
   'twa.copyPath',
   'twa.showLog',

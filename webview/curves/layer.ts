@@ -7,7 +7,7 @@ import { Band, type Frame, pixelsX, pixelsY, Spans } from './spans.ts';
 
 export interface LayerLine {
   readonly line: IndexedLine;
-  /** In place of the line a band over these, and their mean. */
+  /** In place of the line: if it is faint the band over these, else their mean. */
   readonly band?: readonly IndexedLine[];
   /** Any CSS colour, and the same as numbers. */
   readonly color: string;
@@ -162,8 +162,8 @@ export class LineLayer {
     const alpha = faint ? faintness : 1;
     if (band !== undefined) {
       this.#band.trace(band, picture.frame);
-      raster.paint(this.#band.spans, { color: rgb, alpha: faintness, width: 1, dash: [] });
-      raster.paint(this.#band.mean, { color: rgb, alpha, width: width * scale, dash: [] });
+      const wide = faint ? 1 : width * scale;
+      raster.paint(faint ? this.#band.spans : this.#band.mean, { color: rgb, alpha, width: wide, dash: [] });
       return;
     }
     this.#spans.trace(line, picture.frame);

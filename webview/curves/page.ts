@@ -2,10 +2,11 @@
 import { emptyState, h, onClick } from '../shared/dom.ts';
 import { type Editor, fill, oncePerFrame } from '../shared/editor.ts';
 import { readTheme } from '../shared/theme.ts';
-import type { FromCurves, ToCurves } from '../protocol.ts';
+import type { ExportFormat, FromCurves, ToCurves } from '../protocol.ts';
 import type { CurvesStrings } from '../strings.ts';
 
 import { assignPlaces } from './colors.ts';
+import { exportPicture } from './export.ts';
 import { LineCache } from './lineCache.ts';
 import type { PlacedMark } from './marks.ts';
 import { markTable } from './markTable.ts';
@@ -75,6 +76,7 @@ export class CurvesPage {
       resetZoom: () => this.#zoom({ xZoom: null, yZoom: {} }),
       toggleTable: () => this.#choose({ table: !this.#state.table }),
       setFilter: (filter) => this.#choose({ filter }),
+      export: () => editor.send({ kind: 'export' }),
     });
     this.#runList = new RunList(strings, {
       selectRuns,
@@ -353,6 +355,25 @@ export class CurvesPage {
   #averageSelected(): void {
     const { selection } = this.#state;
     if (selection !== null) this.#editor.send({ kind: 'averageRange', ...selection });
+  }
+
+  /** Sends what is shown, to be saved. */
+  async export(format: ExportFormat): Promise<void> {
+    const groups = this.#prepared?.groups ?? [];
+    if (format === 'csv' || format === 'json') {
+      const series = groups.flatMap(({ lines }) =>
+        lines.filter(({ hidden }) => !hidden).map(({ key }) => key),
+      );
+      this.#editor.send({ kind: 'exportData', format, series });
+      return;
+    }
+    const charts = groups.flatMap(({ key, lines, legend }) => {
+      const section = this.#sections.get(key);
+      return section === undefined ? [] : [{ title: key, lines, legend, plot: section.plot }];
+    });
+    const names = [...this.#store.shown.values()].map(({ name }) => name).join(', ');
+    const content = await exportPicture(format, charts, names, this.#theme);
+    this.#editor.send({ kind: 'exportPicture', format, content });
   }
 
   #emptyState(): HTMLElement | undefined {

@@ -12,8 +12,9 @@ import { type LayerLine, LineLayer } from './layer.ts';
 import { type DrawnLine, type IndexedLine, Pyramids } from './lines.ts';
 import type { PlacedMark } from './marks.ts';
 import { type Best, type Box, drawOverlay, type Overlay, pixelOf, pixelX } from './overlay.ts';
-import { type Picture, pictureOf } from './picture.ts';
+import { pictureOf } from './picture.ts';
 import { lowerBound, nearestIndex } from './search.ts';
+import type { Picture } from './svg.ts';
 import type { Frame } from './spans.ts';
 import type { Range } from './state.ts';
 import type { LineStyle } from './style.ts';
@@ -254,15 +255,13 @@ export class Plot {
         afterBuildTicks: (scale) => {
           // Ticks are round; the view is what was asked for.
           const { min, max } = Object.assign(scale, this.#view);
+          if (isTime) {
+            const origin = axis === 'wall' ? midnightBefore(min) : 0;
+            const ticks = ticksBetween(min * unit, max * unit, distance(), origin);
+            scale.ticks = ticks.map((tick) => ({ value: tick / unit }));
+          }
           if (logX) keepLogTicks(scale);
-          if (!isTime) return;
-          const ticks = ticksBetween(
-            min * unit,
-            max * unit,
-            distance(),
-            axis === 'wall' ? midnightBefore(min) : 0,
-          );
-          scale.ticks = ticks.map((tick) => ({ value: tick / unit }));
+          scale.ticks = scale.ticks.filter(({ value }) => value >= min && value <= max);
         },
         ticks: {
           ...style.ticks,
@@ -361,11 +360,10 @@ export class Plot {
     if (this.#layerLines?.version === version && this.#layerLines.theme === theme)
       return this.#layerLines.lines;
     // What is drawn last lies above: validation over training.
-    const upwards = [...lines].reverse();
     const layered =
       bands.length > 0
-        ? [...bands].reverse().flatMap(({ tag, style }) => bandOf(tag, style, lines))
-        : upwards.flatMap((line) => layersOf(line, behind));
+        ? bands.flatMap(({ tag, style }) => bandOf(tag, style, lines))
+        : lines.flatMap((line) => layersOf(line, behind));
     this.#layerLines = { version, theme, lines: layered };
     return layered;
   }
@@ -565,10 +563,12 @@ function layersOf({ raw, smoothed, style }: PlotLine, behind: boolean): LayerLin
   ];
 }
 
+/** The band, behind all means, and its mean. */
 function bandOf(tag: string, { color, width, dash }: LineStyle, lines: readonly PlotLine[]): LayerLine[] {
   const band = lines.flatMap((line) => (line.tag === tag ? [line.smoothed ?? line.raw] : []));
   const [line] = band;
-  return line === undefined ? [] : [{ line, band, color, rgb: rgbOf(color), width, dash, faint: false }];
+  if (line === undefined) return [];
+  return [true, false].map((faint) => ({ line, band, color, rgb: rgbOf(color), width, dash, faint }));
 }
 
 /** For abandoned stretches, which are short. */

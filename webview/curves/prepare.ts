@@ -119,7 +119,7 @@ function prepareGroup(
   });
   // The one that stands out lies above all others.
   if (highlighted !== undefined) {
-    lines.sort((a, b) => Number(b.run === highlighted) - Number(a.run === highlighted));
+    lines.sort((a, b) => Number(a.run === highlighted) - Number(b.run === highlighted));
   }
   const byKey = new Map(lines.map((line) => [line.key, line]));
   const marks: PlacedMark[] = [];

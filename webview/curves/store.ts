@@ -118,7 +118,7 @@ export class CurvesStore {
   }
 
   /** False when something is missing in between: ask for a snapshot. */
-  apply(message: Exclude<ToCurves, { readonly kind: 'export' }>): boolean {
+  apply(message: ToCurves): boolean {
     switch (message.kind) {
       case 'snapshot':
         this.#number = message.number;

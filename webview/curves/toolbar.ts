@@ -37,6 +37,7 @@ export interface ToolbarEvents {
   resetZoom(): void;
   toggleTable(): void;
   setFilter(filter: string): void;
+  export(): void;
 }
 
 export class Toolbar {
@@ -104,6 +105,10 @@ export class Toolbar {
       this.#selecting,
       this.#reset,
       this.#table,
+      onClick(
+        h('button', { type: 'button', class: 'plain', title: strings.exportHint }, strings.export),
+        () => events.export(),
+      ),
     );
     this.element = h('header', { class: 'toolbar' }, this.#runs, this.#controls);
   }

@@ -70,6 +70,7 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.clearFilter': on(() => arrange.clearFilter()),
     'twa.togglePin': on((targets) => arrange.togglePin(targets)),
     'twa.compareResults': on(() => comparison.show()),
+    'twa.exportCurves': on(() => show.exportCurves()),
     'twa.revealInExplorer': on((targets) => show.revealInExplorer(targets)),
     'twa.copyPath': on((targets) => show.copyPath(targets)),
     'twa.showLog': on(() => log.show()),

@@ -45,6 +45,11 @@ export class ShowCommands {
     this.#curves.show(...directories);
   }
 
+  /** Of what the curves panel in front shows. */
+  async exportCurves(): Promise<void> {
+    await this.#curves.export();
+  }
+
   async result(targets: readonly Target[]): Promise<void> {
     const [target] =
       targets.length > 0

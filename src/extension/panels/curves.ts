@@ -4,6 +4,8 @@ import type { RunWatcher } from '../../core/runs/types.ts';
 import { curvesStrings } from '../../../webview/strings.ts';
 import { wantedRuns } from '../../../webview/curves/state.ts';
 import type { Liveness } from '../watching/liveness.ts';
+import { TwaError } from '../../core/errors.ts';
+import type { CurvesExport } from './curvesExport.ts';
 import { CurvesSession } from './curvesSession.ts';
 import { forUser, inBackground, loadPage, webviewOptions } from './page.ts';
 
@@ -21,6 +23,7 @@ export interface CurvesDependencies {
   /** Begins an average of these checkpoints of one run, oldest first, as its command does. */
   readonly average: (checkpointPaths: readonly string[]) => Promise<void>;
   readonly watchFolder: () => Promise<void>;
+  readonly exports: CurvesExport;
 }
 
 /** The learning-curve panels: one per set of runs asked for, and one that follows the newest run. */
@@ -58,6 +61,22 @@ export class CurvesPanels implements vscode.Disposable {
     this.#adopt(panel, wanted);
   }
 
+  /** Of the panel that is in front, else of any that can be seen. */
+  async export(): Promise<void> {
+    const panels = [...this.#panels];
+    const [, session] =
+      panels.find(([panel]) => panel.active) ?? panels.find(([panel]) => panel.visible) ?? [];
+    if (session === undefined) {
+      throw new TwaError('usage', vscode.l10n.t('Show the learning curves to export first.'));
+    }
+    await this.#export(session);
+  }
+
+  async #export(session: CurvesSession): Promise<void> {
+    const format = await this.#dependencies.exports.pickFormat();
+    if (format !== undefined) session.export(format);
+  }
+
   dispose(): void {
     this.#stopListening?.();
     this.#serializer.dispose();
@@ -65,7 +84,7 @@ export class CurvesPanels implements vscode.Disposable {
   }
 
   #adopt(panel: vscode.WebviewPanel, wanted: readonly string[] | null): void {
-    const { extensionUri, log, watcher, liveness, reveal, openReport, average, watchFolder } =
+    const { extensionUri, log, watcher, liveness, reveal, openReport, average, watchFolder, exports } =
       this.#dependencies;
     const session = new CurvesSession(
       {
@@ -74,6 +93,7 @@ export class CurvesPanels implements vscode.Disposable {
           inBackground(taken, log);
           return taken;
         },
+        ask: (request) => inBackground(panel.webview.postMessage(request), log),
         setTitle: (shown) => {
           const title = titleFor(shown);
           if (panel.title !== title) panel.title = title;
@@ -82,6 +102,9 @@ export class CurvesPanels implements vscode.Disposable {
         openReport: (path) => forUser(openReport(path), log),
         average: (paths) => forUser(average(paths), log),
         watchFolder: () => forUser(watchFolder(), log),
+        export: () => forUser(this.#export(session), log),
+        saveData: (format, name, runs) => forUser(exports.data(format, name, runs), log),
+        savePicture: (format, name, content) => forUser(exports.picture(format, name, content), log),
         stateOf: (run) => liveness.status(run).state,
         readReport: (path) => readReport(path),
         warn: (text) => log.warn(text),

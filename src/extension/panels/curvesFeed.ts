@@ -147,7 +147,7 @@ export function checkpointMark(entry: CheckpointEntry): CheckpointMark {
   };
 }
 
-const seriesKey = (series: Series): string => `${series.source}\n${series.tag}`;
+export const seriesKey = (series: Series): string => `${series.source}\n${series.tag}`;
 
 /** Typed arrays cross the webview line as bytes; plain ones would as JSON, in which NaN does not exist. */
 function partOf(series: Series, from: number, to: number): SeriesPart {

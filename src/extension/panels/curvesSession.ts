@@ -1,10 +1,13 @@
 import type { AverageReport } from '../../core/averaging/types.ts';
+import type { ExportedRun } from '../../core/metrics/export.ts';
 import { healthOf } from '../../core/runs/health.ts';
 import { newestFirst } from '../../core/runs/status.ts';
 import type { RunState } from '../../core/runs/status.ts';
 import type { CheckpointEntry, Run, RunsSnapshot } from '../../core/runs/types.ts';
 import {
   type AverageMark,
+  type CurvesRequest,
+  type ExportFormat,
   type FromCurves,
   type KnownRun,
   type Measured,
@@ -12,12 +15,13 @@ import {
   type ToCurves,
 } from '../../../webview/protocol.ts';
 import { findingMark, findingSentence, stateLabel } from '../tree/health.ts';
-import { checkpointMark, CurvesFeed, type CurvesView, type ShownRun } from './curvesFeed.ts';
+import { checkpointMark, CurvesFeed, seriesKey, type CurvesView, type ShownRun } from './curvesFeed.ts';
 
 /** What a curves page's session needs from the editor. */
 export interface CurvesPort {
   /** Settles when the page has the message. */
   post(message: ToCurves): PromiseLike<unknown>;
+  ask(request: CurvesRequest): void;
   /** The run that is shown; with several their number. */
   setTitle(shown: string | number | undefined): void;
   reveal(checkpointPath: string): void;
@@ -25,6 +29,10 @@ export interface CurvesPort {
   /** The way to an average of these checkpoints of one run, oldest first. */
   average(checkpointPaths: readonly string[]): void;
   watchFolder(): void;
+  /** Asks as what to export, then {@link CurvesSession.export}. */
+  export(): void;
+  saveData(format: 'csv' | 'json', name: string, runs: readonly ExportedRun[]): void;
+  savePicture(format: 'svg' | 'png', name: string, content: string): void;
   stateOf(run: Run): RunState;
   readReport(reportPath: string): Promise<AverageReport>;
   warn(text: string): void;
@@ -90,6 +98,11 @@ export class CurvesSession {
     this.#send();
   }
 
+  /** Asks the page for what it shows; it answers with what is to be saved. */
+  export(format: ExportFormat): void {
+    if (this.#ready) this.#port.ask({ kind: 'export', format });
+  }
+
   /** The page is hidden: VS Code throws it away. It says `ready` when it is back. */
   pause(): void {
     this.#ready = false;
@@ -130,6 +143,26 @@ export class CurvesSession {
       case 'watchFolder':
         this.#port.watchFolder();
         return;
+      case 'export':
+        this.#port.export();
+        return;
+      case 'exportData': {
+        const wanted = new Set(message.series);
+        const runs = this.runs.map(({ directory, name, series }) => ({
+          directory,
+          name,
+          series: series.filter((one) => wanted.has(`${directory}\n${seriesKey(one)}`)),
+        }));
+        this.#port.saveData(
+          message.format,
+          this.#name,
+          runs.filter(({ series }) => series.length > 0),
+        );
+        return;
+      }
+      case 'exportPicture':
+        this.#port.savePicture(message.format, this.#name, message.content);
+        return;
       case 'defect':
         this.#port.warn(`Curves page: ${message.text}`);
         return;
@@ -138,6 +171,12 @@ export class CurvesSession {
 
   #entries(): readonly CheckpointEntry[] {
     return this.#snapshot.runs.flatMap((run) => [...run.checkpoints, ...run.averages]);
+  }
+
+  /** Of a file with what is shown. */
+  get #name(): string {
+    const { runs } = this;
+    return runs.length === 1 ? `${runs[0]!.name}-curves` : 'curves';
   }
 
   #setTitle(): void {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
-import type { ToCurves, ToResult } from '../../../webview/protocol.ts';
+import type { CurvesRequest, ToCurves, ToResult } from '../../../webview/protocol.ts';
 import { curvesStrings, resultStrings } from '../../../webview/strings.ts';
 import type { ToTensors } from '../../../webview/tensors/protocol.ts';
 import { tensorsStrings } from '../../../webview/tensors/strings.ts';
@@ -19,7 +19,7 @@ const built = path.resolve(import.meta.dirname, '../../../dist/webview');
 export interface OpenPage {
   readonly page: Page;
   /** As the extension host would: through JSON, typed arrays excepted. */
-  post(message: ToCurves | ToResult | ToTensors): Promise<void>;
+  post(message: ToCurves | CurvesRequest | ToResult | ToTensors): Promise<void>;
   /** What the page has said so far. */
   sent(): Promise<readonly Readonly<Record<string, unknown>>[]>;
   setTheme(theme: ThemeName): Promise<void>;

@@ -96,7 +96,8 @@ test('context keys in when clauses are set by the code, and the view in them is 
     ...contributes.viewsWelcome,
   ];
   const clauses = entries.map(({ when }) => when ?? '').join('\n');
-  const used = sorted(clauses.match(/\btwa\.\w+/g) ?? []);
+  // The curves panel is asked for by VS Code's own key.
+  const used = sorted(clauses.match(/\btwa\.(?!curves')\w+/g) ?? []);
   assert.deepEqual(used, ['twa.averaging', 'twa.filtered', RUNS_VIEW, 'twa.scanning']);
   assert.ok(contributes.views.twa.some(({ id }) => id === RUNS_VIEW));
   const code = await sources('src/extension/**/*.ts');

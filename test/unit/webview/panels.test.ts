@@ -60,6 +60,13 @@ function curvesSession(first: RunsSnapshot, wanted: readonly string[] | null = n
       openReport: (path) => done.push(`report ${path}`),
       average: (paths) => done.push(`average ${paths.join(' ')}`),
       watchFolder: () => done.push('watch'),
+      ask: ({ format }) => done.push(`ask ${format}`),
+      export: () => done.push('export'),
+      saveData: (format, name, runs) =>
+        done.push(
+          `save ${format} ${name} ${runs.map((one) => one.series.map(({ tag }) => tag).join()).join(';')}`,
+        ),
+      savePicture: (format, name, content) => done.push(`save ${format} ${name} ${content}`),
       stateOf: ({ name }) => states.get(name) ?? 'finished',
       readReport: (path) => new Promise((resolve) => reports.set(path, () => resolve(sampleReport()))),
       warn: (text) => done.push(`warn ${text}`),
@@ -242,6 +249,30 @@ describe('CurvesSession', () => {
         [['not-finite', 'loss: 1 of 5 values are not finite, the first at step 3.']],
       ],
     );
+  });
+
+  test('exports what the page shows, of the runs it shows, and with every point', () => {
+    const shown = run({ series: [series([1, 2, 3]), series([4], 'lr')] });
+    const other = run({ directory: '/other', name: 'other', series: [series([9])] });
+    const { session, done } = curvesSession(snapshotOf(shown, other), ['/run']);
+    session.export('svg');
+    assert.deepEqual(done.slice(1), [], 'a page that is not there is not asked');
+    session.receive({ kind: 'ready' });
+    session.receive({ kind: 'export' });
+    session.export('csv');
+    const key = (run: string): string => `${run}\n/run/metrics.csv\nloss`;
+    session.receive({
+      kind: 'exportData',
+      format: 'csv',
+      series: [key('/run'), key('/other')],
+    });
+    session.receive({ kind: 'exportPicture', format: 'svg', content: '<svg/>' });
+    assert.deepEqual(done.slice(1), [
+      'export',
+      'ask csv',
+      'save csv run-curves loss',
+      'save svg run-curves <svg/>',
+    ]);
   });
 
   test('shows several runs, and adds and takes away single ones without sending the others again', () => {
