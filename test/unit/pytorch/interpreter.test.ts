@@ -53,12 +53,12 @@ test('launchers: words and quotes; torchrun is the interpreter’s own', () => {
   const [script] = startCommand('/py', undefined).slice(-1);
   assert.ok(script!.endsWith(path.join('python', 'run_twa_task.py')));
   assert.deepEqual(startCommand('/py', undefined), ['/py', '-u', script]);
-  assert.deepEqual(startCommand('/py', 'torchrun --nproc-per-node 2'), [
+  assert.deepEqual(startCommand('/py', 'torchrun --nproc_per_node 2'), [
     '/py',
     '-u',
     '-m',
     'torch.distributed.run',
-    '--nproc-per-node',
+    '--nproc_per_node',
     '2',
     script,
   ]);

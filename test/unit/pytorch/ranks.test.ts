@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { onlyDocument } from '../cli/cli.ts';
 import { average } from './average.ts';
-import { copyRun, skip } from './python.ts';
+import { copyRun, python, skip } from './python.ts';
 
 interface Report {
   readonly coefficients: readonly number[];
@@ -16,8 +16,6 @@ interface Report {
 
 /** Sums over examples in another order, through some twenty steps of an optimiser. */
 const SAME = 1e-5;
-
-const torchrun = (processes: number): string => `torchrun --standalone --nproc_per_node ${processes}`;
 
 describe('several processes', { skip }, () => {
   let directory: string;
@@ -31,6 +29,13 @@ describe('several processes', { skip }, () => {
     );
   });
   after(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
+
+  /** torchrun, where it works. */
+  function launcher(processes: number): string {
+    return one.provenance.backend.startsWith('PyTorch 1.')
+      ? `"${python!}" "${path.join(import.meta.dirname, '../../fixtures/pytorch/launch.py')}" ${processes}`
+      : `torchrun --standalone --nproc_per_node ${processes}`;
+  }
 
   async function fitted(out: string, options: readonly string[]): Promise<Report> {
     const outcome = await average(directory, 'mlp', out, options);
@@ -49,11 +54,11 @@ describe('several processes', { skip }, () => {
   }
 
   test('2 processes, each with its own part of a batch, find the coefficients of one', async () => {
-    requireSame(await fitted('two.pt', ['--launcher', torchrun(2)]), 2);
+    requireSame(await fitted('two.pt', ['--launcher', launcher(2)]), 2);
   });
 
   test('4 processes with the stack in parts find the coefficients of one', async () => {
-    requireSame(await fitted('four.pt', ['--launcher', torchrun(4), '--memory', 'sharded']), 4);
+    requireSame(await fitted('four.pt', ['--launcher', launcher(4), '--memory', 'sharded']), 4);
   });
 
   test('a process that dies ends the pass with a clear error and no file', async (t) => {
@@ -63,7 +68,7 @@ describe('several processes', { skip }, () => {
     const dies =
       '    import os, signal\n    if os.environ["RANK"] == "1" and model.training:\n        os.kill(os.getpid(), signal.SIGKILL)\n';
     await writeFile(task, text.replace('def loss(model, batch):\n', `def loss(model, batch):\n${dies}`));
-    const outcome = await average(spoiled, 'mlp', 'twa.pt', ['--launcher', torchrun(2)]);
+    const outcome = await average(spoiled, 'mlp', 'twa.pt', ['--launcher', launcher(2)]);
     assert.equal(outcome.code, 1);
     assert.match(outcome.stderr, /ended .*before the pass was done/);
     assert.ok(!existsSync(path.join(spoiled, 'twa.pt')));
@@ -76,7 +81,7 @@ describe('several processes', { skip }, () => {
     const fails =
       '    import os\n    if os.environ["RANK"] == "1" and model.training:\n        raise ValueError("only here")\n';
     await writeFile(task, text.replace('def loss(model, batch):\n', `def loss(model, batch):\n${fails}`));
-    const outcome = await average(spoiled, 'mlp', 'twa.pt', ['--launcher', torchrun(2)]);
+    const outcome = await average(spoiled, 'mlp', 'twa.pt', ['--launcher', launcher(2)]);
     assert.equal(outcome.code, 1);
     assert.match(outcome.stderr, /task\.py:\d+: loss\(\) failed: ValueError: only here/);
     assert.ok(!existsSync(path.join(spoiled, 'twa.pt')));
