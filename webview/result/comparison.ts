@@ -38,7 +38,8 @@ export function comparison(report: AverageReport, strings: ResultStrings): HTMLE
       (row) => row.loss,
       (row) => row.lossInterval,
     ),
-  ];
+    // An evaluation command gives the metric alone.
+  ].filter((each, index) => index === 0 || !table.every((row) => Number.isNaN(each.value(row))));
   return h(
     'div',
     { class: 'comparison' },
@@ -145,11 +146,7 @@ function bodyRow(
           'span',
           { class: 'measured' },
           fixed(entry.value(row), entry.decimals),
-          h(
-            'span',
-            { class: 'ends' },
-            ` [${fixed(entry.interval(row).low, entry.decimals)}, ${fixed(entry.interval(row).high, entry.decimals)}]`,
-          ),
+          ends(entry.interval(row), (value) => fixed(value, entry.decimals)),
         ),
       ),
       intervalCell(row, entry, strings),
@@ -161,21 +158,29 @@ function bodyRow(
         ? [h('span', { class: 'muted' }, '–')]
         : [
             signed(versus.difference, metric!.decimals),
-            h(
-              'span',
-              { class: 'ends', title: strings.interval },
-              ` [${signed(versus.low, metric!.decimals)}, ${signed(versus.high, metric!.decimals)}]`,
-            ),
+            ends(versus, (value) => signed(value, metric!.decimals), strings.interval),
           ]),
     ),
   );
+}
+
+/** " [0.95, 0.97]"; nothing where the interval is unknown, because there was one number only. */
+function ends(
+  { low, high }: Interval,
+  format: (value: number) => string,
+  title?: string,
+): HTMLElement | undefined {
+  if (Number.isNaN(low) || Number.isNaN(high)) return undefined;
+  return h('span', { class: 'ends', title }, ` [${format(low)}, ${format(high)}]`);
 }
 
 function intervalCell(row: TableRow, entry: Column, strings: ResultStrings): HTMLElement {
   const { scale, decimals, reference } = entry;
   const { low, high } = entry.interval(row);
   const value = entry.value(row);
-  const text = fill(strings.intervalFromTo, fixed(low, decimals), fixed(high, decimals));
+  const text = Number.isNaN(low)
+    ? undefined
+    : fill(strings.intervalFromTo, fixed(low, decimals), fixed(high, decimals));
   const cell = h('td', { role: 'cell', class: 'bar', title: text });
   if (scale !== undefined && Number.isFinite(value)) {
     // A margin of 2 % keeps the end strokes inside.

@@ -68,6 +68,22 @@ describe('result page', () => {
     }
   });
 
+  test('a command that prints one number has neither a loss nor intervals', async () => {
+    const unknown = { low: NaN, high: NaN };
+    const table = report.table.map((row) => ({
+      ...row,
+      metricInterval: unknown,
+      loss: NaN,
+      lossInterval: unknown,
+      ...(row.metricVersusUniform && { metricVersusUniform: { difference: 0.25, ...unknown } }),
+    }));
+    await view.post({ ...message, report: { ...report, table } });
+    const comparison = await view.page.locator('.comparison').innerText();
+    assert.match(comparison, /\+0\.2500/);
+    assert.doesNotMatch(comparison, /NaN|\[|loss/i);
+    view.assertClean();
+  });
+
   test('hands out paths and hashes', async () => {
     await view.post(message);
     await button('Show in tree').click();
