@@ -98,7 +98,7 @@ describe('exporting from the curves page', () => {
       `${height} for ${await plots.count()} of ${box.height}`,
     );
     // In each third of the picture there is something else than background: every chart was drawn.
-    const colours = (await view.page.evaluate(`(async () => {
+    const colours = await view.page.evaluate<number[]>(`(async () => {
       const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(${JSON.stringify(String(content))}), (c) => c.charCodeAt(0))]));
       const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
       const ctx = canvas.getContext('2d', { willReadFrequently: true });
@@ -109,7 +109,7 @@ describe('exporting from the curves page', () => {
         for (let i = 0; i < data.length; i += 4) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
         return seen.size;
       });
-    })()`)) as number[];
+    })()`);
     for (const count of colours) assert.ok(count > 20, colours.join());
     view.assertClean();
   });
