@@ -234,7 +234,15 @@ try {
     costs.push({ plain, published: ofPublished, ours: ofOurs });
   }
   const endLoss = { ours: await oursLoss(rule.coefficients(state)), published: await publishedLoss() };
-  const orthogonality = Number((await published.ask('orthogonality'))['error']);
+  const orthogonalityOf = async () => Number((await published.ask('orthogonality'))['error']);
+  const orthogonality = await orthogonalityOf();
+
+  // Where the two differ, is it the rule or the float32 basis? The same steps with a basis that is orthonormal.
+  await published.ask('mend', { checkpoints: files });
+  await published.ask('rewind', { rate });
+  for (let step = 0; step < steps; step++)
+    await published.ask('step', { batches: [batchAt(step).rows], rate: rateAt(step) });
+  const mended = { loss: await publishedLoss(), orthogonality: await orthogonalityOf() };
 
   const perStep = (kind: 'plain' | 'published' | 'ours', what: keyof Cost) =>
     (1000 * median(costs.map((each) => each[kind][what]))) / block;
@@ -260,6 +268,7 @@ try {
     peak,
     matrix: 4 * n * parameters,
     orthogonality,
+    mended,
     rate,
     checkpointLoss: Number(made['loss']),
     loss: { start: startLoss, end: endLoss },
