@@ -29,12 +29,19 @@ export interface FuzzOptions {
   /** Where the cases work, and the failed ones stay. */
   readonly directory: string;
   readonly onProgress?: (done: number) => void;
+  /** As soon as a case has failed. */
+  readonly onFailure?: (failure: Failure) => void;
+}
+
+export interface Failure {
+  readonly index: number;
+  readonly why: string;
 }
 
 export interface FuzzResult {
   /** Cases by how they ended: codes of errors, and `merged`. */
   readonly results: ReadonlyMap<string, number>;
-  readonly failures: readonly { readonly index: number; readonly why: string }[];
+  readonly failures: readonly Failure[];
   readonly slowest: number;
   readonly megabytes: number;
 }
@@ -47,7 +54,11 @@ const DEADLINE = 60_000;
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
   const results = new Map<string, number>();
-  const failures: { index: number; why: string }[] = [];
+  const failures: Failure[] = [];
+  const fail = (index: number, why: string): void => {
+    failures.push({ index, why });
+    options.onFailure?.({ index, why });
+  };
   let slowest = 0;
   let largest = 0;
   const end = options.from + options.count;
@@ -67,15 +78,15 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
         const grown = megabytes > MOST_MEGABYTES && largest <= MOST_MEGABYTES;
         largest = Math.max(largest, megabytes);
         const where = `${subject} (${what})`;
-        if (error !== undefined) failures.push({ index, why: error });
-        else if (seconds > MOST_SECONDS) failures.push({ index, why: `${where} took ${seconds} s` });
-        else if (grown) failures.push({ index, why: `${where} took ${megabytes} MB` });
+        if (error !== undefined) fail(index, error);
+        else if (seconds > MOST_SECONDS) fail(index, `${where} took ${seconds} s`);
+        else if (grown) fail(index, `${where} took ${megabytes} MB`);
         options.onProgress?.(next - options.from);
       }
     });
     if (next >= end) break;
     if (running === undefined) throw new Error(`The process ended without a case: ${died}.`);
-    failures.push({ index: running, why: `the process died: ${died}` });
+    fail(running, `the process died: ${died}`);
     next = running + 1;
   }
   return { results, failures, slowest, megabytes: largest };

@@ -29,6 +29,12 @@ const { results, failures, slowest, megabytes } = await fuzz({
   count,
   directory,
   ...(values.format === undefined ? {} : { format: values.format }),
+  onFailure: ({ index, why }) => {
+    const format = values.format === undefined ? '' : ` --format ${values.format}`;
+    console.log(`\nFAILED ${index}: ${why}`);
+    console.log(`  files: ${join(directory, String(index))}`);
+    console.log(`  again: npm run fuzz -- --seed ${seed} --from ${index} --count 1${format}`);
+  },
   onProgress: (done) => {
     if (done % 1000 === 0) console.log(`  ${done} in ${((performance.now() - started) / 1000).toFixed(0)} s`);
   },
@@ -37,11 +43,5 @@ for (const [result, times] of [...results].sort((a, b) => b[1] - a[1])) console.
 console.log(
   `  the slowest took ${slowest.toFixed(2)} s of processor time, memory rose to ${megabytes.toFixed(0)} MB`,
 );
-for (const { index, why } of failures) {
-  const format = values.format === undefined ? '' : ` --format ${values.format}`;
-  console.log(`\nFAILED ${index}: ${why}`);
-  console.log(`  files: ${join(directory, String(index))}`);
-  console.log(`  again: npm run fuzz -- --seed ${seed} --from ${index} --count 1${format}`);
-}
 console.log(`${failures.length} failed`);
 process.exitCode = failures.length > 0 ? 1 : 0;
