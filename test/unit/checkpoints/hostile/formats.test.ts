@@ -390,6 +390,43 @@ describe('HDF5', () => {
     },
   ]);
 
+  /** Datasets in chunks: a node of their table is a leaf of kind 1, its first entry 24 bytes behind its beginning. */
+  const chunks = (what: string, change: (bytes: Buffer, node: number) => void, why: RegExp): Hostile => ({
+    what,
+    make: () =>
+      changed('hdf5-chunked/epoch-1.h5', 'hostile.h5', (b) => {
+        for (let at = b.indexOf('TREE\x01'); at !== -1; at = b.indexOf('TREE\x01', at + 4)) change(b, at);
+      }),
+    why,
+  });
+  describeHostile([
+    chunks('chunks of 4 GB', (b, at) => b.writeUInt32LE(0xffffffff, at + 24), /outside the file/),
+    chunks('chunks beyond the dataset', (b, at) => b.writeBigUInt64LE(1n << 40n, at + 32), /outside of it/),
+    chunks('chunks before the dataset', (b, at) => b.writeBigInt64LE(-8n, at + 32), /outside of it/),
+    chunks(
+      'fewer chunks than the dataset has',
+      (b, at) => b.writeUInt16LE(0, at + 6),
+      /not stored all values/,
+    ),
+    chunks('more chunks than there are', (b, at) => b.writeUInt16LE(0xffff, at + 6), /outside|twice/),
+    chunks(
+      'a table of chunks that leads back to itself',
+      (b, at) => {
+        b[at + 5] = 1;
+        for (let child = at + 24; child < at + 200; child += 8) b.writeBigUInt64LE(BigInt(at), child);
+      },
+      /back to itself|outside/,
+    ),
+    {
+      what: 'a chunk that is no zlib stream',
+      make: () =>
+        changed('hdf5-chunked/epoch-1.h5', 'hostile.h5', (b) =>
+          b.fill(0xff, b.indexOf('\x78\x5e', 0, 'latin1'), b.indexOf('\x78\x5e', 0, 'latin1') + 8),
+        ),
+      why: /damaged/,
+    },
+  ]);
+
   /** The links of the root's first node, made to lead to the root's header. */
   function selfLink(b: Buffer): void {
     const root = b.readBigUInt64LE(64);
