@@ -1,5 +1,4 @@
 /** A colour for every run, which it keeps: whatever other runs come, go or are hidden, and over a reload. */
-import type { Theme } from '../shared/theme.ts';
 
 /** Hues around the circle; runs beyond them share, and are told apart by dashes. */
 export const HUES = 24;
@@ -27,8 +26,14 @@ export function assignPlaces(
   return places;
 }
 
+/** What of a theme a colour depends on: no more, so that it can be tested without a browser. */
+interface Brightness {
+  readonly dark: boolean;
+  readonly highContrast: boolean;
+}
+
 /** As bright as the theme's own chart colours; in high contrast nearly as far from the background as text. */
-export function runColor(place: number, { dark, highContrast }: Theme): string {
+export function runColor(place: number, { dark, highContrast }: Brightness): string {
   const hue = (place % HUES) * (360 / HUES) + 12;
   const lightness = dark ? (highContrast ? 0.82 : 0.74) : highContrast ? 0.42 : 0.55;
   return `oklch(${lightness} ${dark ? 0.13 : 0.14} ${hue})`;
