@@ -40,6 +40,8 @@ class Rows:
     """n rows over the columns [0, columns) of a bucket, or of this rank's part of it."""
 
     bytes: int = 0
+    # Whether all columns at once cost nothing: they lie on the device as they are used.
+    whole: bool = False
 
     def write(self, start: int, rows: torch.Tensor) -> None:
         raise NotImplementedError
@@ -56,6 +58,7 @@ class _Kept(Rows):
         pinned = on_host and device.type == "cuda"
         self._rows = torch.zeros(n, columns, dtype=dtype, device="cpu" if on_host else device, pin_memory=pinned)
         self._device = device
+        self.whole = self._rows.device.type == device.type
         self.bytes = self._rows.numel() * self._rows.element_size()
 
     def write(self, start: int, rows: torch.Tensor) -> None:
@@ -244,7 +247,7 @@ class Stack:
                 gradient = self._ranks.reduce_scatter(gradient)
             assert part.rows is not None
             sums = torch.zeros(self.n, dtype=torch.float64)
-            for start, end in part.chunks(whole=isinstance(part.rows, _Kept)):
+            for start, end in part.chunks(part.rows.whole):
                 piece = gradient[start:end].to(bucket.work_dtype)
                 rows = part.rows.read(start, end)
                 along_mean = torch.dot(part.mean[start:end], piece)
@@ -269,7 +272,7 @@ class Stack:
         target = bucket.flat[part.first : part.first + part.columns]
         mix = torch.tensor(list(coefficients), dtype=part.mean.dtype, device=bucket.device)
         whole = float(sum(coefficients))
-        for start, end in part.chunks(whole=isinstance(rows, _Kept)):
+        for start, end in part.chunks(rows.whole):
             mean = part.mean[start:end]
             if target.dtype == mean.dtype:
                 torch.addmv(mean, rows.read(start, end).T, mix, beta=whole, out=target[start:end])

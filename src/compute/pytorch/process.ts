@@ -202,7 +202,13 @@ export class PythonProcess {
 
 function listen(server: Server, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => {
+      reject(
+        new TwaError('usage', `Nothing can listen on ${host} (TWA_HOST) for Python: ${error.message}.`, {
+          cause: error,
+        }),
+      );
+    });
     server.listen(0, host, () => {
       const address = server.address();
       if (typeof address === 'object' && address !== null) resolve(address.port);

@@ -247,6 +247,24 @@ describe('engine pytorch against plain PyTorch', { skip }, () => {
     }
   }
 
+  test('a model in bfloat16: mixed in float32, rounded once into the model', async (t) => {
+    const directory = await changed(t, 'mlp', (task) =>
+      task
+        .replace('made.double() if KIND == "wide" else made', 'made.bfloat16()')
+        .replace('xs = xs.double() if KIND == "wide" else xs', 'xs = xs.bfloat16()'),
+    );
+    const sources = await sourcesIn(directory, 'mlp');
+    await open(started, directory, sources.at(-1)!);
+    const wanted = reference('mlp');
+    for (const memory of ['f32', 'files'] as const) {
+      await load(started, directory, 'mlp', memory);
+      const found = await step(started, wanted, Float64Array.from(wanted.coefficients));
+      // Eight bits of mantissa through four layers.
+      close([found.loss], [wanted.loss], 0.05, 'loss');
+      close(found.gradient, wanted.gradient, 0.1, 'gradient');
+    }
+  });
+
   test('torch.compile: the compiled model is the one that is mixed', async (t) => {
     const { opened } = await ready('mlp');
     // torch.compile came with torch 2.
