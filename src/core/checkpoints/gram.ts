@@ -1,9 +1,10 @@
 /**
  * The centred Gram matrix of checkpoints, <w_i - m, w_j - m> with m their mean, in float64, from the files.
  *
- * Memory: two chunks of every checkpoint, {@link BUFFER_BYTES} in all (or {@link MIN_CHUNK_ELEMENTS} elements each where
- * more checkpoints would leave less), and one block of rows that the second-level cache holds; whatever the size of
- * the model. Time: every byte is read once, while the chunk before it is multiplied.
+ * Memory: a chunk of every checkpoint per thread and one more, {@link BUFFER_BYTES} in all (or
+ * {@link MIN_CHUNK_ELEMENTS} elements each where more checkpoints would leave less), and per thread one block of rows that
+ * the second-level cache holds; whatever the size of the model. Time: every byte is read once, while the chunks before it
+ * are multiplied.
  *
  * Precision: the mean is subtracted before anything is multiplied, so what checkpoints have in common does not use up
  * the digits of what they differ in. Sums run over blocks, then over chunks with Neumaier's compensation, so their error
@@ -14,11 +15,19 @@ import { basename } from 'node:path';
 import type { CentredGram } from '../averaging/types.ts';
 import { throwIfAborted, TwaError } from '../errors.ts';
 import { sharedMemory } from '../kernels/assembler.ts';
-import { gramLoops, ROW_LANES, rowScale, TILE } from '../kernels/gram.ts';
+import { ROW_LANES, rowScale, TILE } from '../kernels/gram.ts';
 import { isMixDType, MIX_LANES, TABLE_ENTRY, type MixDType } from '../kernels/mix.ts';
 import { requireSameArchitecture } from './compare.ts';
 import { bytesPerElement, decodeToFloat64, elementCount, floatComponents } from './dtype.ts';
 import { requireUnchanged } from './files.ts';
+import {
+  MAX_THREADS,
+  openMultipliers,
+  threadsFor,
+  type Area,
+  type Multipliers,
+  type Shape,
+} from './multiply.ts';
 import { formatById } from './registry.ts';
 import type { CheckpointHeader, TensorInfo, TensorReader } from './types.ts';
 
@@ -72,91 +81,116 @@ export async function streamGram(request: GramRequest): Promise<GramResult> {
     throw new TwaError('usage', `${basename(first.path)} has no weights that are floating-point numbers.`);
   }
   const readers: TensorReader[] = [];
+  let stream: GramStream | undefined;
   try {
     for (const header of headers) readers.push(await formatById(header.format).open(header));
-    const multiplier = new Multiplier(headers, readers, tensors);
-    const total = multiplier.elements;
+    stream = new GramStream(readers, tensors);
     let done = 0;
-    // One chunk is on its way from the disk while the one before it is multiplied.
-    let next: Promise<Chunk> | undefined;
-    try {
-      const chunks = multiplier.chunks();
-      next = multiplier.read(chunks.next().value!);
-      while (next !== undefined) {
-        const chunk: Chunk = await next;
-        throwIfAborted(signal);
-        const { value } = chunks.next();
-        next = value === undefined ? undefined : multiplier.read(value);
-        await multiplier.add(chunk);
-        done += chunk.numbers;
-        onProgress?.(done / total);
-      }
-    } finally {
-      // After a failure no read may still be under way when the files are closed.
-      await next?.catch(() => undefined);
-    }
+    await stream.run(signal, (numbers) => onProgress?.((done += numbers) / stream!.elements));
     for (const header of headers) await requireUnchanged(header.files);
-    return { gram: multiplier.result(), elements: total, tensors: tensors.length };
+    return { gram: stream.result(), elements: stream.elements, tensors: tensors.length };
+  } catch (error) {
+    throw error instanceof NotFinite ? await explain(error, headers, readers) : error;
   } finally {
+    stream?.close();
     await Promise.all(readers.map((reader) => reader.close()));
   }
 }
 
+/** Elements of one tensor. */
 interface Place {
   readonly tensor: TensorInfo;
   readonly start: number;
   readonly count: number;
 }
 
-/** Elements of all checkpoints, as the loops find them. */
-interface Chunk extends Place {
-  readonly dtype: MixDType;
-  /** Real numbers per checkpoint. */
-  readonly numbers: number;
-  /** Addresses of the checkpoints' chunks. */
-  readonly at: readonly number[];
+/** Among the numbers at a place, or their products, is one that is infinite or none. */
+class NotFinite extends Error {
+  readonly place: Place;
+
+  constructor(place: Place) {
+    super(place.tensor.name);
+    this.place = place;
+  }
 }
 
-class Multiplier {
+class GramStream {
   /** Real numbers per checkpoint. */
   readonly elements: number;
-  readonly #headers: readonly CheckpointHeader[];
   readonly #readers: readonly TensorReader[];
   readonly #tensors: readonly TensorInfo[];
+  readonly #shape: Shape;
   readonly #chunkElements: number;
-  readonly #blockElements: number;
-  /** Of the matrix: checkpoints and their mean, made up to whole tiles. */
-  readonly #order: number;
   readonly #memory: ReturnType<typeof layOut>;
+  readonly #multipliers: Multipliers;
   readonly #sum: Float64Array;
   readonly #compensation: Float64Array;
-  #reads = 0;
 
-  constructor(
-    headers: readonly CheckpointHeader[],
-    readers: readonly TensorReader[],
-    tensors: readonly TensorInfo[],
-  ) {
-    const n = headers.length;
-    this.#headers = headers;
+  constructor(readers: readonly TensorReader[], tensors: readonly TensorInfo[]) {
+    const n = readers.length;
     this.#readers = readers;
     this.#tensors = tensors;
-    this.elements = tensors.reduce((sum, tensor) => sum + numbersOf(tensor, elementCount(tensor.shape)!), 0);
+    const counts = tensors.map(({ shape }) => elementCount(shape)!);
+    this.elements = tensors.reduce((sum, tensor, t) => sum + numbersOf(tensor, counts[t]!), 0);
+    const size = tensors.reduce((sum, tensor, t) => sum + counts[t]! * bytesPerElement(tensor.dtype), 0);
+    const threads = threadsFor(n * size);
+    // One chunk is read while all threads have one to multiply.
+    const chunks = threads + 1;
     // 8-bit floats are widened to float64 where they lie.
-    const widest = tensors.reduce((most, tensor) => Math.max(most, placeBytes(tensor, 1)), 1);
-    const affordable = Math.floor(BUFFER_BYTES / (widest * 2 * n));
-    const largest = tensors.reduce((most, tensor) => Math.max(most, elementCount(tensor.shape)!), 1);
+    const widest = tensors.reduce((most, tensor) => Math.max(most, placeBytes(tensor)), 1);
+    // The same chunks on every machine, so that sums round the same way.
+    const affordable = Math.floor(BUFFER_BYTES / (widest * (MAX_THREADS + 1) * n));
+    const largest = counts.reduce((most, count) => Math.max(most, count), 1);
     const bounded = Math.min(MAX_CHUNK_ELEMENTS, Math.max(MIN_CHUNK_ELEMENTS, affordable));
     this.#chunkElements = Math.min(bounded, largest);
-    this.#order = Math.ceil((n + 1) / TILE) * TILE;
-    const fitting = Math.floor(BLOCK_BYTES / (8 * this.#order) / ROW_LANES) * ROW_LANES;
-    this.#blockElements = Math.max(MIN_BLOCK_ELEMENTS, fitting);
-    this.#memory = layOut(n, this.#order, this.#blockElements, this.#chunkElements * widest);
-    this.#sum = new Float64Array(this.#order ** 2);
-    this.#compensation = new Float64Array(this.#order ** 2);
+    const order = Math.ceil((n + 1) / TILE) * TILE;
+    const fitting = Math.floor(BLOCK_BYTES / (8 * order) / ROW_LANES) * ROW_LANES;
+    this.#shape = { n, order, blockElements: Math.max(MIN_BLOCK_ELEMENTS, fitting) };
+    this.#memory = layOut(this.#shape, threads, chunks, this.#chunkElements * widest);
+    this.#multipliers = openMultipliers(this.#memory.memory, this.#shape, threads);
+    this.#sum = new Float64Array(order ** 2);
+    this.#compensation = new Float64Array(order ** 2);
   }
 
-  *chunks(): Generator<Place, undefined> {
+  close(): void {
+    this.#multipliers.close();
+  }
+
+  /**
+   * Products are added in the order of the chunks, so the result does not depend on which thread is done first.
+   * @param onAdded with how many numbers per checkpoint.
+   */
+  async run(signal: AbortSignal | undefined, onAdded: (numbers: number) => void): Promise<void> {
+    const { areas, slots } = this.#memory;
+    const added: Promise<void>[] = [];
+    try {
+      let k = 0;
+      for (const place of this.#places()) {
+        // What was in this slot is multiplied by now, and so is what this thread had before.
+        await added[k - slots.length];
+        throwIfAborted(signal);
+        const at = await this.#read(place, slots[k % slots.length]!);
+        const thread = k % areas.length;
+        const ready = Promise.resolve(added[k - areas.length]);
+        const before = added[k - 1];
+        const adding = ready.then(async () => {
+          const finite = await this.#multiply(place, at, thread);
+          await before;
+          this.#add(place, thread, finite);
+          onAdded(numbersOf(place.tensor, place.count));
+        });
+        // Whoever awaits it sees the failure; until then it is not an unhandled one.
+        adding.catch(() => undefined);
+        added.push(adding);
+        k++;
+      }
+      await added.at(-1);
+    } finally {
+      await Promise.allSettled(added);
+    }
+  }
+
+  *#places(): Generator<Place, undefined> {
     for (const tensor of this.#tensors) {
       const total = elementCount(tensor.shape)!;
       for (let start = 0; start < total; start += this.#chunkElements) {
@@ -165,52 +199,49 @@ class Multiplier {
     }
   }
 
-  async read(place: Place): Promise<Chunk> {
-    const { tensor, start, count } = place;
-    const side = this.#reads++ % 2;
+  /** Gives the addresses of the checkpoints' chunks. */
+  async #read({ tensor, start, count }: Place, slot: readonly Room[]): Promise<readonly number[]> {
     const { dtype } = floatComponents(tensor.dtype)!;
-    const numbers = numbersOf(tensor, count);
     const bytes = count * bytesPerElement(tensor.dtype);
     const reads = this.#readers.map(async (reader, i) => {
-      const room = this.#memory.sources[i]![side]!.bytes;
+      const room = slot[i]!.bytes;
       const into = room.subarray(0, bytes);
       const found = await reader.read(tensor, start, count, into);
       let used = bytes;
       if (!isMixDType(dtype)) {
-        const wide = new Float64Array(room.buffer, room.byteOffset, numbers);
+        const wide = new Float64Array(room.buffer, room.byteOffset, numbersOf(tensor, count));
         decodeToFloat64(found === into ? found.slice() : found, dtype, wide);
         used = wide.byteLength;
       } else if (found !== into) into.set(found);
       // The loops take several elements at a time: what follows the last one counts as equal.
       room.fill(0, used, used + MIX_LANES * Float64Array.BYTES_PER_ELEMENT);
     });
+    // After a failure no read may still be under way when the files are closed.
     await Promise.allSettled(reads);
     await Promise.all(reads);
-    const at = this.#memory.sources.map((places) => places[side]!.at);
-    return { ...place, dtype: isMixDType(dtype) ? dtype : 'F64', numbers, at };
+    return slot.map((room) => room.at);
   }
 
-  async add(chunk: Chunk): Promise<void> {
-    const { view, loops, rows, matrix, products } = this.#memory;
-    const n = this.#readers.length;
-    const size = bytesPerElement(chunk.dtype);
-    products.fill(0);
-    let finite = true;
-    for (let start = 0; start < chunk.numbers; start += this.#blockElements) {
-      const count = Math.min(this.#blockElements, chunk.numbers - start);
-      const padded = Math.ceil(count / MIX_LANES) * MIX_LANES;
-      for (let i = 0; i < n; i++) view.setUint32(i * TABLE_ENTRY + 8, chunk.at[i]! + start * size, true);
-      const stride = this.#blockElements * 8;
-      if (loops.centre[chunk.dtype](0, n * TABLE_ENTRY, padded * size, rows, stride) === 0) finite = false;
-      for (let i = 0; i < this.#order; i += TILE) {
-        for (let j = i; j < this.#order; j += TILE) {
-          const into = matrix + (i * this.#order + j) * 8;
-          loops.tile(rows + i * stride, rows + j * stride, stride, padded * 8, into, this.#order * 8);
-        }
-      }
-    }
-    if (!finite || !products.every(Number.isFinite)) throw await this.#explain(chunk);
-    addCompensated(this.#sum, this.#compensation, products, rowScale(chunk.dtype) ** 2);
+  #multiply({ tensor, count }: Place, at: readonly number[], thread: number): Promise<boolean> {
+    const dtype = loopOf(tensor);
+    return this.#multipliers.run(
+      {
+        area: this.#memory.areas[thread]!,
+        dtype,
+        bytesPerElement: bytesPerElement(dtype),
+        count: numbersOf(tensor, count),
+        at,
+      },
+      thread,
+    );
+  }
+
+  #add(place: Place, thread: number, finite: boolean): void {
+    const { order } = this.#shape;
+    const { matrix } = this.#memory.areas[thread]!;
+    const products = new Float64Array(this.#memory.memory.buffer, matrix, order ** 2);
+    if (!finite || !products.every(Number.isFinite)) throw new NotFinite(place);
+    addCompensated(this.#sum, this.#compensation, products, rowScale(loopOf(place.tensor)) ** 2);
   }
 
   /**
@@ -218,9 +249,9 @@ class Multiplier {
    * is left after taking it away has an error relative to the differences alone, however long the mean.
    */
   result(): CentredGram {
-    const n = this.#readers.length;
+    const { n, order } = this.#shape;
     const product = (i: number, j: number): number => {
-      const at = Math.min(i, j) * this.#order + Math.max(i, j);
+      const at = Math.min(i, j) * order + Math.max(i, j);
       return this.#sum[at]! + this.#compensation[at]!;
     };
     const withR = Float64Array.from({ length: n + 1 }, (_, i) => {
@@ -240,64 +271,83 @@ class Multiplier {
       meanSquared: product(n, n) + 2 * mr + rr,
     };
   }
-
-  /** Whose fault it is: looked up only now, so that multiplying stays fast. */
-  async #explain({ tensor, start, count }: Chunk): Promise<TwaError> {
-    const { dtype, perElement } = floatComponents(tensor.dtype)!;
-    for (const [i, reader] of this.#readers.entries()) {
-      const numbers = new Float64Array(numbersOf(tensor, count));
-      decodeToFloat64(await reader.read(tensor, start, count), dtype, numbers);
-      const bad = numbers.findIndex((number) => !Number.isFinite(number));
-      if (bad === -1) continue;
-      const { path } = this.#headers[i]!;
-      const index = start + Math.floor(bad / perElement);
-      return new TwaError(
-        'non-finite',
-        `${basename(path)} has ${numbers[bad]} in ${tensor.name} at index ${index}; leave that checkpoint out.`,
-        { place: { path } },
-      );
-    }
-    return new TwaError(
-      'non-finite',
-      `${tensor.name} has numbers too large to be squared; leave that checkpoint out.`,
-    );
-  }
 }
 
-/** The memory that the SIMD loops see: the table of sources, the matrix, the rows, and the chunks. */
-function layOut(n: number, order: number, blockElements: number, chunkBytes: number) {
+/** Whose fault it is: looked up only now, so that multiplying stays fast. */
+async function explain(
+  { place: { tensor, start, count } }: NotFinite,
+  headers: readonly CheckpointHeader[],
+  readers: readonly TensorReader[],
+): Promise<TwaError> {
+  const { dtype, perElement } = floatComponents(tensor.dtype)!;
+  for (const [i, reader] of readers.entries()) {
+    const numbers = new Float64Array(numbersOf(tensor, count));
+    decodeToFloat64(await reader.read(tensor, start, count), dtype, numbers);
+    const bad = numbers.findIndex((number) => !Number.isFinite(number));
+    if (bad === -1) continue;
+    const { path } = headers[i]!;
+    const index = start + Math.floor(bad / perElement);
+    return new TwaError(
+      'non-finite',
+      `${basename(path)} has ${numbers[bad]} in ${tensor.name} at index ${index}; leave that checkpoint out.`,
+      { place: { path } },
+    );
+  }
+  return new TwaError(
+    'non-finite',
+    `${tensor.name} has numbers too large to be squared; leave that checkpoint out.`,
+  );
+}
+
+/** A checkpoint's chunk. */
+interface Room {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The memory that the SIMD loops see: what each thread has for itself, and the chunks. */
+function layOut(
+  { n, order, blockElements }: Shape,
+  threads: number,
+  chunks: number,
+  chunkBytes: number,
+): { memory: WebAssembly.Memory; areas: readonly Area[]; slots: readonly (readonly Room[])[] } {
   const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
   const matrix = align(n * TABLE_ENTRY);
   const rows = matrix + align(order ** 2 * 8);
-  const first = rows + align(order * blockElements * 8);
+  const areaBytes = rows + align(order * blockElements * 8);
   // The loops take several elements at a time, and may run over by that.
   const step = align(chunkBytes + MIX_LANES * Float64Array.BYTES_PER_ELEMENT);
-  const memory = sharedMemory(first + 2 * n * step);
+  const memory = sharedMemory(threads * areaBytes + chunks * n * step);
   const view = new DataView(memory.buffer);
-  for (let i = 0; i < n; i++) view.setFloat64(i * TABLE_ENTRY, 1 / n, true);
-  const place = (index: number) => {
-    const at = first + index * step;
+  const areas = Array.from({ length: threads }, (_, thread) => {
+    const table = thread * areaBytes;
+    for (let i = 0; i < n; i++) view.setFloat64(table + i * TABLE_ENTRY, 1 / n, true);
+    return { table, matrix: table + matrix, rows: table + rows };
+  });
+  const room = (index: number): Room => {
+    const at = threads * areaBytes + index * step;
     return { at, bytes: new Uint8Array(memory.buffer, at, step) };
   };
-  return {
-    view,
-    loops: gramLoops(memory),
-    matrix,
-    /** Rows behind the mean stay zero. */
-    rows,
-    products: new Float64Array(memory.buffer, matrix, order ** 2),
-    sources: Array.from({ length: n }, (_, i) => [place(2 * i), place(2 * i + 1)] as const),
-  };
+  const slots = Array.from({ length: chunks }, (_, slot) =>
+    Array.from({ length: n }, (__, i) => room(slot * n + i)),
+  );
+  return { memory, areas, slots };
+}
+
+/** The loop that multiplies a tensor's numbers. */
+function loopOf({ dtype }: TensorInfo): MixDType {
+  const { dtype: component } = floatComponents(dtype)!;
+  return isMixDType(component) ? component : 'F64';
 }
 
 function numbersOf({ dtype }: TensorInfo, elements: number): number {
   return elements * floatComponents(dtype)!.perElement;
 }
 
-function placeBytes({ dtype }: TensorInfo, elements: number): number {
-  const components = floatComponents(dtype)!;
-  const size = isMixDType(components.dtype) ? bytesPerElement(dtype) : Float64Array.BYTES_PER_ELEMENT;
-  return elements * size;
+/** Of an element in memory. */
+function placeBytes(tensor: TensorInfo): number {
+  return numbersOf(tensor, 1) * bytesPerElement(loopOf(tensor));
 }
 
 /** Neumaier's sum, per entry. */

@@ -159,10 +159,15 @@ export interface GramLoops {
   readonly tile: Tile;
 }
 
-/** The loops over one memory. */
-export function gramLoops(memory: WebAssembly.Memory): GramLoops {
+/** Exports a centre function by the name of each type, and `tile`. */
+export function gramModule(): WebAssembly.Module {
   const types = Object.keys(LOOPS) as MixDType[];
   compiled ??= assemble([...types.map((dtype) => centreFunction(dtype, LOOPS[dtype])), tileFunction()]);
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  return compiled;
+}
+
+/** The loops over one memory. */
+export function gramLoops(memory: WebAssembly.Memory): GramLoops {
+  const { exports } = new WebAssembly.Instance(gramModule(), { env: { memory } });
   return { centre: exports, tile: exports['tile'] as Tile };
 }

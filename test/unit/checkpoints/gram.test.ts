@@ -112,8 +112,14 @@ describe('against sums of whole numbers without rounding', () => {
     });
   }
 
-  test('many chunks, several tensors of several types', async () => {
-    const lengths = [300_001, 7, 140_000];
+  for (const [where, long] of [
+    ['in this thread', 300_001],
+    ['on threads of their own', 1_700_001],
+  ] as const) {
+    test(`many chunks, several tensors of several types, ${where}`, () => manyChunks([long, 7, 140_000]));
+  }
+
+  async function manyChunks(lengths: readonly [number, number, number]): Promise<void> {
     const types = ['F32', 'F16', 'BF16'] as const;
     const parts = [1, 2, 3, 4, 5].map((i) => lengths.map((length, k) => integers(i * 10 + k, length, 256)));
     const headers = [];
@@ -141,8 +147,11 @@ describe('against sums of whole numbers without rounding', () => {
       withMean: centred.map((a) => product(a, sums)),
       meanSquared: product(sums, sums),
     });
-    assert.equal(elements, 300_001 + 7 + 140_000);
-  });
+    assert.equal(
+      elements,
+      lengths.reduce((sum, length) => sum + length),
+    );
+  }
 });
 
 test('checkpoints that differ by 1e-7 of their numbers: the matrix of the differences is as right as any', async () => {
@@ -227,10 +236,17 @@ describe('numbers that are none', () => {
   });
 });
 
-test('cancelled half way; changed meanwhile', async () => {
+for (const [where, length] of [
+  ['in this thread', 900_000],
+  ['on threads of their own', 3_000_000],
+] as const) {
+  test(`cancelled half way, changed meanwhile, not finite, ${where}`, () => endedEarly(length));
+}
+
+async function endedEarly(length: number): Promise<void> {
   const headers: CheckpointHeader[] = [];
   for (const seed of [1, 2, 3]) {
-    headers.push(await checkpoint({ w: { dtype: 'F32', values: integers(seed, 900_000, 100) } }));
+    headers.push(await checkpoint({ w: { dtype: 'F32', values: integers(seed, length, 100) } }));
   }
   const controller = new AbortController();
   const seen: number[] = [];
@@ -254,4 +270,12 @@ test('cancelled half way; changed meanwhile', async () => {
   });
   await assert.rejects(changing, twaError('incomplete-checkpoint', /changed/));
   await appended;
-});
+
+  const values = integers(9, length, 100);
+  values[length >> 1] = NaN;
+  const broken = await checkpoint({ w: { dtype: 'F32', values } });
+  await assert.rejects(
+    streamGram({ headers: [headers[0]!, headers[2]!, broken] }),
+    twaError('non-finite', new RegExp(`has NaN in w at index ${length >> 1};`)),
+  );
+}
