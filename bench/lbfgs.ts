@@ -129,7 +129,7 @@ for (const name of ['v4', 'iclr'] as const) {
   const reached = await fitLoss(best.coefficients);
 
   const ours = new Counted(objective);
-  const full = { ...optionsFor('lbfgs', { constraint: given.constraint }), epochs: 60, patience: 60 };
+  const full = { ...optionsFor('lbfgs', { constraint: given.constraint }), epochs: 25, patience: 25 };
   await descend(ours, [gram], start, { ...settings, options: full, chooseRate: false }, {});
   const there = ours.whole.find(({ loss }) => loss <= reached);
   const needed = there?.evaluations;

@@ -99,7 +99,7 @@ export async function train(problem: Problem, plan: TrainingPlan): Promise<Train
         const indices = order.slice(at, at + problem.batchSize);
         const batch = await engine.batch('train', indices);
         const rate = plan.rate * schedules[plan.schedule](step / steps);
-        (optimizer as unknown as { learningRate: number }).learningRate = rate;
+        setRate(optimizer, rate);
         const cost = await withSeed(plan.seed, `training ${step++}`, () =>
           Promise.resolve(optimizer.minimize(() => engine.trainingLoss(batch), true, variables)!),
         );
@@ -115,6 +115,18 @@ export async function train(problem: Problem, plan: TrainingPlan): Promise<Train
   } finally {
     engine.dispose();
   }
+}
+
+/** What both optimisers have and their types hide; SGD's keeps the rate in a tensor as well, which only its setter renews. */
+interface WithRate {
+  learningRate: number;
+  setLearningRate?(rate: number): void;
+}
+
+function setRate(optimizer: object, rate: number): void {
+  const open = optimizer as WithRate;
+  if (open.setLearningRate === undefined) open.learningRate = rate;
+  else open.setLearningRate(rate);
 }
 
 function snapshotOf(engine: TaskEngine): Snapshot {
