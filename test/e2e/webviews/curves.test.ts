@@ -378,7 +378,7 @@ describe('curves page', () => {
     const points = (from: number, to: number): readonly (readonly [number, number, number])[] =>
       Array.from({ length: to - from }, (_, index) => [from + index, NaN, Math.sin((from + index) / 5000)]);
     const run = { ...sampleRun(2), series: [{ ...part('loss', points(0, 100_000)), total }] };
-    await view.post({ ...curvesSnapshot(run), more: true } as ToCurves);
+    await view.post({ ...curvesSnapshot(run), more: true });
     const busy = (): Promise<string | null> => view.page.locator('.content').getAttribute('aria-busy');
     assert.equal(await busy(), 'true');
     assert.equal(await view.page.locator('.chart').count(), 1);
