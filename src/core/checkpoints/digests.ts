@@ -1,7 +1,8 @@
 /**
- * SHA-256 digests of checkpoints, remembered between runs. Where mixing takes a tenth of a nanosecond per byte, a
- * SHA-256 takes two thirds of one on a processor that has instructions for it and three without: on two processors
- * it is most of the time of a merge. A report still has to name its sources by it, for it is what others can check. So
+ * SHA-256 digests of checkpoints, remembered between runs. Where reading a byte from the page cache and mixing it takes
+ * a tenth of a nanosecond each (float32), a SHA-256 takes two thirds of one, on a processor that has instructions for
+ * it: on two processors no arrangement of threads brings a merge that hashes its sources near the speed of plain reads.
+ * A report still has to name its sources by it, for it is what others can check. So
  * it is computed once per checkpoint, over the very bytes that are mixed, and kept for as long as the system says that
  * the files are the same ones, unchanged: device, inode, size, and the times of the last change of the content and of
  * the inode, in nanoseconds. The last cannot be set by programs, so replacing, touching up and restoring a file with
