@@ -7,6 +7,7 @@ import { hasCode } from './files.ts';
 import { positionOf } from './names.ts';
 import { trainingOrder, type Placed } from './order.ts';
 import { PARTIAL_SUFFIX } from './publish.ts';
+import { deepspeed } from './deepspeed/format.ts';
 import { flaxMsgpack } from './flax/format.ts';
 import { kerasArchive, kerasHdf5 } from './hdf5/format.ts';
 import { npz } from './npz/format.ts';
@@ -33,6 +34,7 @@ export const formats: readonly CheckpointFormat[] = [
   tfjsLayers,
   torch,
   torchDistributed,
+  deepspeed,
 ];
 
 /** Averages go there; they are no checkpoints of the training. */

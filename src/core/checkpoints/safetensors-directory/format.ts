@@ -8,12 +8,12 @@ import { basename, dirname, join, relative } from 'node:path';
 
 import { throwIfAborted } from '../../errors.ts';
 import { CompanionError, companionsOf, isOptimizerFile } from '../companions.ts';
-import { Composition, type Part } from '../composition.ts';
-import { FileSequence, hasCode } from '../files.ts';
+import { hasCode } from '../files.ts';
 import { flatFormat, type Layout, type LayoutResult } from '../flat.ts';
 import { positionOf } from '../names.ts';
 import { readSafetensors } from '../safetensors/format.ts';
 import { stampOf } from '../stat.ts';
+import { withoutFiles } from '../withoutFiles.ts';
 import type { CheckpointFormat, FileStamp, TensorInfo } from '../types.ts';
 import { ShardIndexError, readShardIndex } from './shardIndex.ts';
 
@@ -77,23 +77,6 @@ async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutRes
     }
     throw error;
   }
-}
-
-/** They lie behind all weights, so these stay where they are. */
-function withoutFiles(layout: Layout): Layout {
-  const { header } = layout;
-  const gone = new Set((header.optimizer ?? []).map((name) => join(header.path, name)));
-  const parts: Part[] = [];
-  let start = 0;
-  for (const { path, size } of header.files) {
-    if (!gone.has(path) && size > 0) parts.push({ from: start, to: start + size });
-    start += size;
-  }
-  return {
-    ...layout,
-    header: { ...header, files: header.files.filter(({ path }) => !gone.has(path)) },
-    source: () => new Composition(new FileSequence(header.files), parts),
-  };
 }
 
 interface Parts {
