@@ -26,7 +26,8 @@ class Published:
         self.model = problem.model()
         self.inputs, self.targets = problem.data("validation")
         self.P = None
-        self.optimizer = None
+        # The first optimiser of a process makes torch import half a second to some seconds of modules: no part of setting up.
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-6)
 
     def batch(self, indices):
         return self.inputs[indices], self.targets[indices]
