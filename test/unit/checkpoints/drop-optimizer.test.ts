@@ -263,3 +263,18 @@ print("equal")
   const { stdout, stderr } = python(check);
   assert.match(stdout, /^equal$/m, stderr);
 });
+
+for (const path of [
+  'keras/zip/epoch-3.keras',
+  'keras/legacy/epoch-3.h5',
+  'flax/step-30.msgpack',
+  'torch/distributed/sharded/step-30',
+]) {
+  test(`${path}: its optimizer is known, and not silently kept where it should be left out`, async () => {
+    const header = await requireComplete(join(FIXTURES, path));
+    assert.ok(header.optimizer!.length > 0);
+    assert.match(optimizerNote(header, false)!, /that of the newest checkpoint/);
+    await assert.rejects(formatById(header.format).requireDroppable!(header), twaError('unsupported'));
+    await assert.rejects(merge([join(FIXTURES, path)], true), twaError('unsupported', /cannot be left out/));
+  });
+}

@@ -57,7 +57,13 @@ export const kerasArchive = flatFormat({
 });
 
 async function contentsOf(file: PositionedFile, base: number, size: number): Promise<Contents> {
-  const datasets = await findDatasets(file, base, size, isModels);
+  // Groups that are not entered.
+  const optimizer: string[] = [];
+  const datasets = await findDatasets(file, base, size, (path) => {
+    const wanted = isModels(path);
+    if (!wanted) optimizer.push(path);
+    return wanted;
+  });
   if (datasets.length === 0) throw new FormatError('holds no weights.');
   const tensors: TensorInfo[] = [];
   const positions = new Map<string, number>();
@@ -81,7 +87,7 @@ async function contentsOf(file: PositionedFile, base: number, size: number): Pro
   }
   const overlap = overlapOf(places);
   if (overlap !== undefined) throw new FormatError(`has tensors that overlap: ${overlap}.`);
-  return { tensors, positions, packed, metadata: {} };
+  return { tensors, positions, packed, metadata: {}, optimizer };
 }
 
 /** Chunks that have grown are put at the end of the file, which an archive has behind the weights. */
