@@ -61,29 +61,29 @@ export function describeRun(run: Run, look: RunLook): Row {
   const label = runLabel(run);
   const speed = status.state === 'training' && status.pace !== undefined ? speedText(status.pace) : undefined;
   const remaining = speed === undefined ? undefined : remainingText(status.pace!, now);
+  const bestEntry = run.checkpoints.find((entry) => entry.path === best);
+  const bestValue =
+    metric === undefined || bestEntry === undefined ? undefined : metricText(bestEntry, metric);
   const parts = [
     // At rest is what most runs are: only what is not is said.
     ...(status.state === 'finished' ? [] : [stateLabel(status.state)]),
     ...findingMarks(status.findings),
     ...(speed === undefined ? [] : [speed]),
+    // What the numbers of its checkpoints are, once for all of them.
+    ...(bestValue === undefined ? [] : [l10n.t('best {0} {1}', metric!.tag, bestValue)]),
     ...counts,
     formatBytes(bytes),
   ];
   const description = parts.join(' · ');
-  const bestEntry = run.checkpoints.find((entry) => entry.path === best);
   return {
     label,
     description,
     tooltip: lines([
       `**${escapeMarkdown(label)}**`,
       escapeMarkdown(description),
-      ...(metric === undefined || bestEntry === undefined
+      ...(bestValue === undefined
         ? []
-        : [
-            escapeMarkdown(
-              l10n.t('Best {0}: {1} ({2})', metric.tag, metricText(bestEntry, metric) ?? '', bestEntry.name),
-            ),
-          ]),
+        : [escapeMarkdown(l10n.t('Best {0}: {1} ({2})', metric!.tag, bestValue, bestEntry!.name))]),
       escapeMarkdown(
         [stateSentence(status, now, locale), speed, remaining]
           .filter((part) => part !== undefined)
@@ -112,8 +112,6 @@ export function describeCheckpoint(entry: CheckpointEntry, look: Look): Row {
   const isBest = entry.path === best;
   const value = metric === undefined ? undefined : metricText(entry, metric);
   const parts = [
-    // The number first: a narrow side bar cuts the rest off.
-    ...(metric === undefined || value === undefined ? [] : [`${value} ${metric.tag}`]),
     ...(isBest ? [l10n.t('best')] : []),
     ...position(entry),
     formatBytes(entry.bytes),
@@ -121,7 +119,8 @@ export function describeCheckpoint(entry: CheckpointEntry, look: Look): Row {
   ];
   return {
     label: entry.name,
-    description: parts.join(' · '),
+    // The number first: a narrow side bar cuts the rest off. The run's row says which it is.
+    description: [...(value === undefined ? [] : [value]), ...parts].join(' · '),
     tooltip: lines([
       `**${escapeMarkdown(entry.name)}**`,
       ...metricTable(entry),
@@ -130,7 +129,11 @@ export function describeCheckpoint(entry: CheckpointEntry, look: Look): Row {
     icon: isBest ? { id: 'package', color: 'charts.green' } : { id: 'package' },
     viewItem: 'checkpoint',
     checkbox: { checked: checked.has(entry.path), label: l10n.t('Checkpoint {0} for averaging', entry.name) },
-    spoken: l10n.t('Checkpoint {0}, {1}', entry.name, parts.join(', ')),
+    spoken: l10n.t(
+      'Checkpoint {0}, {1}',
+      entry.name,
+      [...(value === undefined ? [] : [`${value} ${metric!.tag}`]), ...parts].join(', '),
+    ),
   };
 }
 

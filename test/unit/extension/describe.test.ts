@@ -25,7 +25,8 @@ const entry = checkpoint('/w/a/epoch-7.safetensors', {
 test('a checkpoint shows metric, epoch, step, size and time', () => {
   const row = describeCheckpoint(entry, look);
   assert.equal(row.label, 'epoch-7.safetensors');
-  assert.equal(row.description, '0.2500 val_loss · epoch 7 · step 700 · 1.5 KB · 12:05');
+  assert.equal(row.description, '0.2500 · epoch 7 · step 700 · 1.5 KB · 12:05');
+  assert.match(row.spoken, /, 0.2500 val_loss, epoch 7, /);
   assert.deepEqual(row.checkbox, { checked: false, label: 'Checkpoint epoch-7.safetensors for averaging' });
   assert.equal(row.viewItem, 'checkpoint');
   assert.match(row.tooltip, /\| val\\_loss \| 0.2500 \| ↓ \|/);
@@ -35,7 +36,7 @@ test('a checkpoint shows metric, epoch, step, size and time', () => {
 
 test('the best one says so in words, not only by its colour', () => {
   const row = describeCheckpoint(entry, { ...look, best: entry.path, checked: new Set([entry.path]) });
-  assert.match(row.description, /^0.2500 val_loss · best · /);
+  assert.match(row.description, /^0.2500 · best · /);
   assert.match(row.spoken, /best/);
   assert.equal(row.checkbox?.checked, true);
 });
@@ -87,7 +88,7 @@ test('a run counts what is in it, and its checkbox stands for all complete ones'
     pinned: false,
   });
   assert.equal(row.label, 'seed-1');
-  assert.equal(row.description, '3 checkpoints · 1 average · 4.0 KB');
+  assert.equal(row.description, 'best val_loss 0.3333 · 3 checkpoints · 1 average · 4.0 KB');
   assert.equal(row.checkbox?.checked, true);
   assert.match(row.tooltip, /Best val\\_loss: 0.3333 \\\(e3\\\)/);
   const empty = describeRun(run('empty', 0), { ...look, status: atRest, pinned: true });
