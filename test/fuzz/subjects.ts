@@ -39,6 +39,7 @@ const SERIES = [
   'tensorflow/saved-model',
   'torch/distributed/sharded',
   'torch/distributed/single',
+  'torch/deepspeed',
 ];
 
 /** Whose files lie beside others, as `odd-1.pt` and `odd-2.pt`. */

@@ -19,7 +19,7 @@ for (const name of ['single', 'sharded']) {
   describeReal({
     folder: `torch/distributed/${name}`,
     format: 'torch-distributed',
-    modules: ['torch', 'numpy'],
+    modules: ['torch.distributed.checkpoint', 'numpy'],
   });
 }
 
