@@ -225,10 +225,14 @@ function describeUnusable(entry: CheckpointEntry, { now, locale }: Look): Row {
   };
 }
 
+/** Epoch and step, without a number that the name tells already. */
 function position(entry: CheckpointEntry): string[] {
+  const told = (entry.name.match(/\d+/g) ?? []).map(Number);
+  const untold = (number: number | undefined): number is number =>
+    number !== undefined && !told.includes(number);
   return [
-    ...(entry.epoch === undefined ? [] : [l10n.t('epoch {0}', entry.epoch)]),
-    ...(entry.step === undefined ? [] : [l10n.t('step {0}', entry.step)]),
+    ...(untold(entry.epoch) ? [l10n.t('epoch {0}', entry.epoch)] : []),
+    ...(untold(entry.step) ? [l10n.t('step {0}', entry.step)] : []),
   ];
 }
 

@@ -25,8 +25,8 @@ const entry = checkpoint('/w/a/epoch-7.safetensors', {
 test('a checkpoint shows metric, epoch, step, size and time', () => {
   const row = describeCheckpoint(entry, look);
   assert.equal(row.label, 'epoch-7.safetensors');
-  assert.equal(row.description, '0.2500 · epoch 7 · step 700 · 1.5 KB · 12:05');
-  assert.match(row.spoken, /, 0.2500 val_loss, epoch 7, /);
+  assert.equal(row.description, '0.2500 · step 700 · 1.5 KB · 12:05', 'its name says the epoch');
+  assert.match(row.spoken, /, 0.2500 val_loss, step 700, /);
   assert.deepEqual(row.checkbox, { checked: false, label: 'Checkpoint epoch-7.safetensors for averaging' });
   assert.equal(row.viewItem, 'checkpoint');
   assert.match(row.tooltip, /\| val\\_loss \| 0.2500 \| ↓ \|/);
