@@ -31,8 +31,9 @@ describe('Runs in the tree', () => {
   /** A point a second, the newest now. */
   const write = async (points: number) => {
     await mkdir(live, { recursive: true });
+    const now = Date.now();
     const rows = Array.from({ length: points }, (_, i) => {
-      const at = new Date(Date.now() - 1000 * (points - 1 - i)).toISOString();
+      const at = new Date(now - 1000 * (points - 1 - i)).toISOString();
       return `${at},${10 * (i + 1)},${1 / (i + 1)}`;
     });
     await writeFile(log, `timestamp,step,val_loss\n${rows.join('\n')}\n`);

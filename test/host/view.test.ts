@@ -68,7 +68,7 @@ describe('The Runs view', () => {
       assert.ok(typeof checkboxState === 'object');
       assert.match(checkboxState.accessibilityInformation?.label ?? '', /epoch-00\d/);
       assert.match(accessibilityInformation?.label ?? '', /epoch-00\d.*accuracy/);
-      assert.match(String(description), /^0\.\d+ val\/accuracy · .*epoch \d · step \d+ · \d/);
+      assert.match(String(description), /^0\.\d+ · (best · )?step \d+ · \d/);
     }
   });
 
