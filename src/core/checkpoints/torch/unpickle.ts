@@ -37,9 +37,13 @@ export class Sequence {
   }
 }
 
-/** A Map: a key `__proto__` is a key like any other. */
+/** A Map: a key `__proto__` is a key like any other. Made when it is first asked for: a pickle of nothing but empty ones costs little. */
 export class Dictionary {
-  readonly entries = new Map<Value, Value>();
+  #entries: Map<Value, Value> | undefined;
+
+  get entries(): Map<Value, Value> {
+    return (this.#entries ??= new Map());
+  }
 }
 
 /** What a callable would have made of its arguments. */

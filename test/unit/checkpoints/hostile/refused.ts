@@ -40,7 +40,11 @@ export function describeHostile(files: readonly Hostile[], perProcess = 8): void
     const results = lazily(() => openInChild(group));
     for (const [i, { what, why, code = 'bad-checkpoint' }] of group.entries()) {
       test(`refused: ${what}`, async () => {
-        const result = (await results())[i];
+        let result = (await results())[i];
+        // What else the machine does only ever adds to the time.
+        for (let again = 0; again < 2 && result !== undefined && result.seconds >= MOST_SECONDS; again++) {
+          [result] = await openInChild(group.slice(i, i + 1));
+        }
         assert.ok(result !== undefined, 'the process died of it');
         assert.deepEqual([result.code, result.polluted], [code, false], result.message);
         assert.match(result.message, why);
