@@ -3,7 +3,7 @@ import path from 'node:path';
 import { startServer } from './workbench/server.ts';
 
 const [folder = '.'] = process.argv.slice(2);
-const server = await startServer({ link: path.resolve(import.meta.dirname, '..') });
+const server = await startServer({ links: [path.resolve(import.meta.dirname, '..')] });
 console.log(`Open ${server.address(folder)} in a browser. Ctrl-C ends it.`);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

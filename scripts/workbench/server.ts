@@ -13,8 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface ServerOptions {
   /** A packaged extension to install first. */
   readonly vsix?: string;
-  /** An extension's folder to use in place. */
-  readonly link?: string;
+  /** Folders of extensions to use in place. */
+  readonly links?: readonly string[];
   /** Added to the environment, which the extension host inherits. */
   readonly environment?: Readonly<Record<string, string>>;
   /** User settings on top of the quiet ones. */
@@ -90,7 +90,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     ...['--config', at('config.yaml'), '--user-data-dir', at('data'), '--extensions-dir', at('extensions')],
   ];
 
-  if (options.link !== undefined) await symlink(options.link, at('extensions', path.basename(options.link)));
+  for (const link of options.links ?? []) await symlink(link, at('extensions', path.basename(link)));
   if (options.vsix !== undefined) {
     const args = [...program, '--install-extension', options.vsix, '--force'];
     const install = spawnSync(process.execPath, args, { env: environment, encoding: 'utf8' });

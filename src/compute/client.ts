@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { removePartial } from '../core/checkpoints/merge.ts';
 import type { PassProgress } from '../core/averaging/types.ts';
 import { reportPathFor } from '../core/averaging/report.ts';
+import { contributions } from '../core/contributions/registry.ts';
+import type { Contribution } from '../core/contributions/types.ts';
 import { cancelled, deserializeError, throwIfAborted, TwaError } from '../core/errors.ts';
 import { parseFromCompute } from './messages.ts';
 import type { AverageRequest, ConvertJobRequest, FromCompute, JobName, Jobs, ToCompute } from './protocol.ts';
@@ -67,7 +69,7 @@ export async function runJob<J extends JobName>(
           switch (message.kind) {
             case 'ready':
               hooks.onStart?.(message.pid);
-              send(child, { kind: 'start', job, request } as ToCompute);
+              send(child, { kind: 'start', job, request, contributions: forCompute() } as ToCompute);
               break;
             case 'progress':
               hooks.onProgress?.(message.progress);
@@ -125,6 +127,11 @@ function start({ computePath, cwd }: JobHooks): ChildProcess {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     ...(cwd === undefined ? {} : { cwd }),
   });
+}
+
+/** Logs are not read there. */
+function forCompute(): readonly Contribution[] {
+  return contributions().filter(({ kind }) => kind !== 'metrics');
 }
 
 function defaultComputePath(): string {

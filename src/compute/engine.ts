@@ -64,6 +64,8 @@ export async function openEngine(request: EngineRequest, context: JobContext): P
       return (await import('./pytorch/engine.ts')).openPytorchEngine(request, context);
     case 'command':
       return (await import('./command/engine.ts')).openCommandEngine(request, context);
+    case 'contributed':
+      return (await import('./contributed/engine.ts')).openContributedEngine(request, context);
   }
 }
 

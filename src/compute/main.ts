@@ -20,6 +20,11 @@ const context: JobContext = {
 };
 
 async function run(message: Extract<ToCompute, { kind: 'start' }>): Promise<Jobs[keyof Jobs]['result']> {
+  const { contributions = [] } = message;
+  if (contributions.length > 0) {
+    const { register } = await import('../core/contributions/registry.ts');
+    for (const contribution of contributions) await register(contribution);
+  }
   switch (message.job) {
     case 'average':
       return (await import('./jobs/average.ts')).average(message.request, context);

@@ -1,4 +1,5 @@
 /** Narrowing of what arrives over the channel: a message from the other process is `unknown` until it passed here. */
+import { isContribution } from '../core/contributions/types.ts';
 import type { SerializedError } from '../core/errors.ts';
 import { METHODS } from '../core/averaging/methods.ts';
 import type { PassPhase, PassProgress } from '../core/averaging/types.ts';
@@ -84,9 +85,12 @@ const phases: Readonly<Record<PassPhase, true>> = {
 export function parseToCompute(message: unknown): ToCompute {
   if (!isRecord(message)) throw new Error('A message to the compute process is not an object.');
   if (message['kind'] === 'cancel') return { kind: 'cancel' };
-  const { kind, job, request } = message;
+  const { kind, job, request, contributions } = message;
   if (kind !== 'start' || typeof job !== 'string' || !Object.hasOwn(requests, job) || !isRecord(request)) {
     throw new Error(`The compute process does not know the message ${String(kind)} ${String(job)}.`);
+  }
+  if (!isOptional(isListOf(isContribution))(contributions)) {
+    throw new Error(`The message that starts the job "${job}" is wrong in: contributions.`);
   }
   const checks: Readonly<Record<string, Check>> = requests[job as JobName];
   const wrong = [

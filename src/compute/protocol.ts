@@ -16,6 +16,7 @@ import type {
 import type { TensorChange, TensorStatistics } from '../core/checkpoints/changes.ts';
 import type { TargetDType } from '../core/checkpoints/convert.ts';
 import type { CheckpointGeometry } from '../core/checkpoints/geometry.ts';
+import type { Contribution } from '../core/contributions/types.ts';
 import type { SerializedError } from '../core/errors.ts';
 import type { Goal } from '../core/runs/types.ts';
 
@@ -165,7 +166,13 @@ export type JobName = keyof Jobs;
 
 export type ToCompute =
   | {
-      [J in JobName]: { readonly kind: 'start'; readonly job: J; readonly request: Jobs[J]['request'] };
+      [J in JobName]: {
+        readonly kind: 'start';
+        readonly job: J;
+        readonly request: Jobs[J]['request'];
+        /** What other extensions registered, to be loaded before the job. */
+        readonly contributions?: readonly Contribution[];
+      };
     }[JobName]
   | { readonly kind: 'cancel' };
 

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'bad-data' // a data file that a task names
   | 'bad-metrics' // a metrics log
   | 'bad-report' // the *.twa-report.json beside an average
+  | 'bad-extension' // what another extension registered
   | 'not-found'
   | 'exists' // would overwrite something
   | 'no-space'

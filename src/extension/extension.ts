@@ -1,5 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
+import type { TwaExports } from '../../api/twa.d.ts';
 import { tellAlerts } from './alerts.ts';
 import { readSetting, registerCommands } from './api.ts';
 import { AveragingFlow } from './averaging/flow.ts';
@@ -21,6 +22,7 @@ import { ResultsDocument } from './results/document.ts';
 import { showJobs } from './statusBar.ts';
 import { TensorsCommands } from './tensors/commands.ts';
 import { TensorsPanels } from './tensors/panels.ts';
+import { publicApi } from './publicApi/api.ts';
 import { showTraining } from './trainingStatus.ts';
 import { RunsView } from './tree/view.ts';
 import { Liveness } from './watching/liveness.ts';
@@ -41,7 +43,8 @@ export interface Internals {
   answerWith(answers: Partial<Dialogs>): () => void;
 }
 
-export interface TwaExtension {
+/** To other extensions `api/twa.d.ts` is the promise, and nothing else. */
+export interface TwaExtension extends TwaExports {
   readonly internal: Internals;
 }
 
@@ -144,6 +147,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   );
   void example.resume().catch((error: unknown) => reportError(error, log, dialogs));
   return {
+    ...publicApi({ jobs: queue, log, refresh: () => runs.refresh() }),
     internal: {
       runs,
       liveness,

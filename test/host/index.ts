@@ -13,12 +13,18 @@ interface Summary {
   notes: readonly string[];
 }
 
+/** `TWA_TEST_GREP='API' npm test host`: only what has this in its name, for whoever works on it. */
+function only(): Mocha.MochaOptions {
+  const grep = process.env['TWA_TEST_GREP'];
+  return grep === undefined ? {} : { grep };
+}
+
 /** Prints nothing: the summary is the report. */
 class Silent extends Mocha.reporters.Base {}
 
 export function run(): Promise<void> {
   note(`in VS Code ${vscode.version} (${vscode.env.appHost}), Node ${process.versions.node}`);
-  const mocha = new Mocha({ ui: 'bdd', timeout: 30_000, reporter: Silent });
+  const mocha = new Mocha({ ui: 'bdd', timeout: 30_000, reporter: Silent, ...only() });
   for (const name of readdirSync(__dirname)
     .filter((name) => name.endsWith('.test.cjs'))
     .sort()) {

@@ -34,7 +34,8 @@ try {
   await makeWorkspace(example, 4);
   await runTests({
     vscodeExecutablePath: await editor(),
-    extensionDevelopmentPath: root,
+    // The second one uses the API of the first.
+    extensionDevelopmentPath: [root, path.join(root, 'examples/api-extension')],
     extensionTestsPath: path.join(bundles, 'index.cjs'),
     extensionTestsEnv: { TWA_TEST_EXAMPLE: example },
     launchArgs: [

@@ -37,6 +37,17 @@ export const formats: readonly CheckpointFormat[] = [
   deepspeed,
 ];
 
+/** Of other extensions: see `contributions/`. */
+const added = new Set<CheckpointFormat>();
+
+/** A name that two formats claim belongs to the first, so ours cannot be taken away. Gives what ends it. */
+export function addFormat(format: CheckpointFormat): () => void {
+  added.add(format);
+  return () => void added.delete(format);
+}
+
+const known = (): readonly CheckpointFormat[] => (added.size === 0 ? formats : [...formats, ...added]);
+
 /** Averages go there; they are no checkpoints of the training. */
 export const AVERAGES_DIRECTORY = 'averages';
 
@@ -48,7 +59,7 @@ export interface Candidate {
 
 /** By name alone, without reading: the checkpoint that a file belongs to. Unfinished ones (`*.partial`) are none. */
 export function candidateFor(path: string): Candidate | undefined {
-  for (const format of formats) {
+  for (const format of known()) {
     const checkpoint = format.candidate(path);
     if (checkpoint !== undefined && !checkpoint.endsWith(PARTIAL_SUFFIX)) return { format, path: checkpoint };
   }
@@ -56,7 +67,7 @@ export function candidateFor(path: string): Candidate | undefined {
 }
 
 export function formatById(id: string): CheckpointFormat {
-  const format = formats.find((item) => item.id === id);
+  const format = known().find((item) => item.id === id);
   if (format === undefined) throw new TwaError('unsupported', `${id} is not a known checkpoint format.`);
   return format;
 }
@@ -74,7 +85,7 @@ export async function inspectPath(path: string, signal?: AbortSignal): Promise<I
   if (candidate === undefined) {
     throw new TwaError(
       'unsupported',
-      `${basename(absolute)} is not a checkpoint of a known format (${formats.map((f) => f.label).join(', ')}).`,
+      `${basename(absolute)} is not a checkpoint of a known format (${known().map((f) => f.label).join(', ')}).`,
       { place: { path: absolute } },
     );
   }
@@ -159,7 +170,7 @@ async function candidateIn(directory: string): Promise<Candidate | undefined> {
     const candidate = candidateFor(join(directory, entry));
     if (candidate?.path === directory) return candidate;
   }
-  const holder = formats.find((format) => format.holds?.(entries) === true);
+  const holder = known().find((format) => format.holds?.(entries) === true);
   return holder === undefined ? undefined : { format: holder, path: directory };
 }
 

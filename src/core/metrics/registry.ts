@@ -29,9 +29,19 @@ export const metricsFormats: readonly MetricsFormat[] = [
   wandbFormat,
 ];
 
+/** Of other extensions: see `contributions/`. */
+const added = new Set<MetricsFormat>();
+
+/** A name that two formats claim belongs to the first, so ours cannot be taken away. Gives what ends it. */
+export function addMetricsFormat(format: MetricsFormat): () => void {
+  added.add(format);
+  return () => void added.delete(format);
+}
+
 /** The format of a log by its whole name: `metrics.csv` is one, `digits.csv` is not. No reading. */
 export function candidateMetrics(path: string): MetricsFormat | undefined {
-  return metricsFormats.find((format) => format.candidate(path));
+  const isOne = (format: MetricsFormat): boolean => format.candidate(path);
+  return metricsFormats.find(isOne) ?? [...added].find(isOne);
 }
 
 /** Deep enough for `run/dvclive/plots/metrics/train/loss.tsv`. */

@@ -23,7 +23,9 @@ import type {
 
 /** A task file as written: what the schema lets through. */
 interface TaskText {
-  readonly engine?: Engine;
+  /** Another extension's as it was registered: `publisher.name`. */
+  readonly engine?: Exclude<Engine, 'contributed'> | `${string}.${string}`;
+  readonly settings?: Readonly<Record<string, unknown>>;
   readonly command?: Partial<CommandDeclaration> & Pick<CommandDeclaration, 'run'>;
   readonly pytorch?: PytorchDeclaration;
   readonly module?: string;
@@ -113,6 +115,8 @@ function describe(error: ErrorObject): Finding[] {
   const value = (sentence: string): Finding[] => [{ at, what: 'value', sentence }];
   switch (error.keyword) {
     case 'if':
+    // Its parts tell what is wrong.
+    case 'anyOf':
       return [];
     case 'minItems':
     case 'minLength':
@@ -133,7 +137,10 @@ function describe(error: ErrorObject): Finding[] {
     case 'type':
       return value(`${name} must be ${[params['type']].flat().map(article).join(' or ')}.`);
     case 'pattern':
-      return value(`${name} is not right: ${String(rule?.['patternErrorMessage'])}`);
+      // The name of an engine has none: what it can be is told already.
+      return typeof rule?.['patternErrorMessage'] === 'string'
+        ? value(`${name} is not right: ${rule['patternErrorMessage']}`)
+        : [];
     case 'not':
       return value(
         at[0] === 'command' ? `${name} needs "pattern" or "pointer", not both.` : `${name} must not be 0.`,
@@ -148,6 +155,8 @@ function misplaced(at: JsonPath, schemaPath: string): string {
   if (at[0] === 'data' && at.length > 1)
     return 'does not go with "inputs", "targets" and "splits": give one table with splits, or a table per split.';
   if (at[0] === 'command' || at[0] === 'pytorch') return `is for engine "${at[0]}" only.`;
+  if (at[0] === 'settings') return 'is for engines of other extensions only.';
+  if (schemaPath.includes('/else/else/then/')) return 'does not go with an engine of another extension.';
   return schemaPath.startsWith('#/then/')
     ? 'does not go with engine "command", whose program has model and data of its own.'
     : 'does not go with engine "pytorch": write it in the module.';
@@ -174,10 +183,12 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
     ...from,
     directory: absolute(from.directory ?? '.'),
   });
-  const { metric, model } = text;
+  const { metric, model, engine = 'tfjs', settings = {} } = text;
+  const contributed = isContributed(engine) ? { engine, settings } : undefined;
   return {
     path: taskPath,
-    engine: text.engine ?? 'tfjs',
+    engine: isContributed(engine) ? 'contributed' : engine,
+    ...(contributed === undefined ? {} : { contributed }),
     ...(text.groups === undefined ? {} : { groups: text.groups }),
     ...(text.command === undefined ? {} : { command: command(text.command) }),
     ...(text.pytorch === undefined ? {} : { pytorch: text.pytorch }),
@@ -191,8 +202,13 @@ function resolveTask(taskPath: string, text: TaskText): TaskFile {
   };
 }
 
-function checkMetric({ metric, module, command }: TaskText): Finding[] {
-  if (typeof metric === 'string') return [];
+/** No engine of ours has a dot in its name. */
+function isContributed(engine: NonNullable<TaskText['engine']>): engine is `${string}.${string}` {
+  return engine.includes('.');
+}
+
+function checkMetric({ metric, module, command, engine = 'tfjs' }: TaskText): Finding[] {
+  if (typeof metric === 'string' || isContributed(engine)) return [];
   if (!Object.hasOwn(GOALS, metric.name)) {
     if (module !== undefined || command !== undefined) return [];
     const sentence = `"metric.name" must be ${quoted(Object.keys(GOALS))}; any other metric needs a module that exports metrics.`;

@@ -10,7 +10,9 @@ export type Engine =
   /** The user's own model and loss in the user's own Python. */
   | 'pytorch'
   /** A program of the user's that evaluates a checkpoint file; no gradients. */
-  | 'command';
+  | 'command'
+  /** Of another VS Code extension: see {@link ContributedDeclaration}. */
+  | 'contributed';
 
 /** A block of numbers: rows of a CSV, or the first axis of an NPY/NPZ array. */
 export interface ArraySource {
@@ -75,12 +77,22 @@ export interface PytorchDeclaration {
   readonly microBatch?: number;
 }
 
+/** An engine that another extension registered. */
+export interface ContributedDeclaration {
+  /** `publisher.name`. */
+  readonly engine: string;
+  /** What only that engine understands. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
 export interface TaskFile {
   /** Absolute path of the twa.json. */
   readonly path: string;
   readonly engine: Engine;
   /** Of engine `command`, which has none of the other declarations. */
   readonly command?: CommandDeclaration;
+  /** Of engine `contributed`, which has none of the other declarations. */
+  readonly contributed?: ContributedDeclaration;
   /** Of engine `pytorch`, which has a module and none of the declarations that its functions stand for. */
   readonly pytorch?: PytorchDeclaration;
   /**

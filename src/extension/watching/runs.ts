@@ -1,5 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
+import { onContributions } from '../../core/contributions/registry.ts';
 import type { RunsSnapshot, RunWatcher } from '../../core/runs/types.ts';
 import { watchRuns } from '../../core/runs/watch.ts';
 import { readSetting, setContext } from '../api.ts';
@@ -32,6 +33,13 @@ export class Runs implements RunWatcher, vscode.Disposable {
       vscode.workspace.onDidChangeConfiguration((change) => {
         if (change.affectsConfiguration('twa')) restart();
       }),
+      // Other extensions have brought, or taken away, formats that files are looked at with.
+      new vscode.Disposable(
+        onContributions(() => {
+          this.#planKey = '';
+          restart();
+        }),
+      ),
     ];
     this.#restart();
   }

@@ -13,20 +13,21 @@ const toPath = (given: string) => (given.startsWith('file:') ? fileURLToPath(giv
 const switchValues = (name: string) =>
   process.argv.filter((arg) => arg.startsWith(`--${name}=`)).map((arg) => toPath(arg.slice(name.length + 3)));
 
-const extensions = switchValues('extensionDevelopmentPath');
+// A page's address has room for one; any other is installed, as a link.
+const [extension, ...others] = switchValues('extensionDevelopmentPath');
 const [tests] = switchValues('extensionTestsPath');
 const folder = process.argv
   .slice(2)
   .filter((arg) => !arg.startsWith('-'))
   .map(toPath)
   .find((name) => existsSync(name));
-if (tests === undefined || extensions.length === 0 || folder === undefined) {
+if (tests === undefined || extension === undefined || folder === undefined) {
   console.error('Needs --extensionDevelopmentPath, --extensionTestsPath and a folder.');
   process.exit(2);
 }
 
 // The extension host inherits this process's environment.
-const server = await startServer({ testDriver: true });
+const server = await startServer({ testDriver: true, links: others });
 const browser = await openBrowser();
 const { page } = browser;
 try {
@@ -40,9 +41,11 @@ try {
   const remote = (file: string) => `vscode-remote://${server.authority}${pathToFileURL(file).pathname}`;
   await page.goto(
     server.address(folder, [
-      ...extensions.map((extension) => ['extensionDevelopmentPath', remote(extension)] as const),
+      ['extensionDevelopmentPath', remote(extension)],
       ['extensionTestsPath', remote(tests)],
     ]),
+    // A cold server on a busy machine.
+    { waitUntil: 'domcontentloaded', timeout: 120_000 },
   );
   process.exitCode = await ended.promise;
 } finally {

@@ -26,6 +26,8 @@ test('requests as they are sent are let through', () => {
   assert.deepEqual(parseToCompute(compare), compare);
   const geometry = { kind: 'start', job: 'geometry', request: { checkpoints: ['/a', '/b'] } };
   assert.deepEqual(parseToCompute(geometry), geometry);
+  const contributions = [{ kind: 'engine', id: 'acme.softmax', module: '/acme/engine.mjs' }];
+  assert.deepEqual(parseToCompute({ ...start, contributions }), { ...start, contributions });
   assert.deepEqual(parseToCompute({ kind: 'cancel' }), { kind: 'cancel' });
 });
 
@@ -48,6 +50,16 @@ for (const [what, message, expected] of [
     /wrong in: tensors\./,
   ],
   ['one side only', { kind: 'start', job: 'compareTensors', request: { a: '/a' } }, /wrong in: b\./],
+  [
+    'a contribution without a publisher',
+    {
+      kind: 'start',
+      job: 'devices',
+      request: {},
+      contributions: [{ kind: 'engine', id: 'tfjs', module: '/x.mjs' }],
+    },
+    /wrong in: contributions\./,
+  ],
   ['a field too many', { kind: 'start', job: 'devices', request: { verbose: true } }, /wrong in: verbose\./],
 ] as const) {
   test(`to the process: ${what} is refused`, () => assert.throws(() => parseToCompute(message), expected));

@@ -95,7 +95,7 @@ const WRONG: readonly (readonly [name: string, text: string, findings: readonly 
     TABLE.replace('"metric"', '"metrics"'),
     [
       '1:1: the task needs "metric".',
-      '9:3: "metrics" is not known here: use "$schema", "engine", "command", "module", "pytorch", "model", "data", "output", "loss", "metric", "batchSize" or "groups".',
+      '9:3: "metrics" is not known here: use "$schema", "engine", "settings", "command", "module", "pytorch", "model", "data", "output", "loss", "metric", "batchSize" or "groups".',
     ],
   ],
   [
@@ -175,6 +175,22 @@ const WRONG: readonly (readonly [name: string, text: string, findings: readonly 
     'a command for another engine',
     TABLE.replace('"metric"', '"command": { "run": "true" },\n  "metric"'),
     ['9:3: "command" is for engine "command" only.'],
+  ],
+  [
+    'an engine that nobody has',
+    TABLE.replace('"metric"', '"engine": "jax",\n  "settings": {},\n  "metric"'),
+    [
+      '9:13: "engine" must be "tfjs", "pytorch" or "command".',
+      '10:3: "settings" is for engines of other extensions only.',
+    ],
+  ],
+  [
+    'an engine of another extension, with declarations that only ours understand',
+    '{ "engine": "acme.softmax",\n  "module": "m.mjs",\n  "loss": "meanSquaredError",\n  "metric": "accuracy" }',
+    [
+      '2:3: "module" does not go with an engine of another extension.',
+      '3:3: "loss" does not go with an engine of another extension.',
+    ],
   ],
   [
     'a Python module without its engine, and options of another engine',
