@@ -1,5 +1,6 @@
-// Collects the texts that the extension shows, for translators: every `l10n.t('...')` in the sources goes into
-// l10n/bundle.l10n.json. `node scripts/strings.ts` writes it; a unit test compares.
+// The texts that the extension shows, and their translations. `node scripts/strings.ts` collects every
+// `l10n.t('...')` of the sources into l10n/bundle.l10n.json, drops from every translation what is shown no more, and
+// lists what it lacks; a unit test compares.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,6 +8,11 @@ import ts from 'typescript';
 
 const root = path.resolve(import.meta.dirname, '..');
 export const bundlePath = path.join(root, 'l10n', 'bundle.l10n.json');
+
+/** Each with its two files: the texts of the code, and those of package.json. */
+export const TRANSLATIONS = ['zh-cn'] as const;
+
+type Texts = Readonly<Record<string, string>>;
 
 /** What the bundle should say. */
 export async function collectStrings(): Promise<string> {
@@ -31,7 +37,62 @@ export async function collectStrings(): Promise<string> {
     visit(source);
   }
   const sorted = [...strings].sort();
-  return `${JSON.stringify(Object.fromEntries(sorted.map((text) => [text, text])), null, 2)}\n`;
+  return textOf(Object.fromEntries(sorted.map((text) => [text, text])));
 }
 
-if (import.meta.main) writeFileSync(bundlePath, await collectStrings());
+export interface Translation {
+  readonly path: string;
+  /** By the texts to translate: their own words, or the keys of package.nls.json. */
+  readonly english: Texts;
+  readonly translated: Texts;
+}
+
+export function translations(): readonly Translation[] {
+  return TRANSLATIONS.flatMap((language) =>
+    [bundlePath, path.join(root, 'package.nls.json')].map((english) => {
+      const file = english.replace(/\.json$/, `.${language}.json`);
+      return { path: file, english: read(english), translated: read(file) };
+    }),
+  );
+}
+
+/** One line for everything that is wrong, to be mended by hand; none where the translation is whole. */
+export function problemsOf({ path: file, english, translated }: Translation): string[] {
+  const name = path.relative(root, file);
+  const missing = Object.entries(english).filter(([key]) => !Object.hasOwn(translated, key));
+  const dead = Object.keys(translated).filter((key) => !Object.hasOwn(english, key));
+  const wrong = Object.entries(translated).filter(
+    ([key, text]) => Object.hasOwn(english, key) && placesOf(english[key]!) !== placesOf(text),
+  );
+  return [
+    ...missing.map(([key, text]) => `${name} lacks ${JSON.stringify(key)}: ${JSON.stringify(text)}`),
+    ...dead.map((key) => `${name} has ${JSON.stringify(key)}, which is shown no more`),
+    ...wrong.map(([key, text]) => `${name} has other places or links than ${JSON.stringify(key)}: ${text}`),
+  ];
+}
+
+/** What a translation must keep: {0}, `code`, #settings# and the commands behind links. */
+function placesOf(text: string): string {
+  return [...text.matchAll(/\{\d+\}|`[^`]+`|\(command:[\w.]+\)/g)]
+    .map(([place]) => place)
+    .sort()
+    .join(' ');
+}
+
+function read(file: string): Texts {
+  return JSON.parse(readFileSync(file, 'utf8')) as Texts;
+}
+
+function textOf(texts: Texts): string {
+  return `${JSON.stringify(texts, null, 2)}\n`;
+}
+
+if (import.meta.main) {
+  writeFileSync(bundlePath, await collectStrings());
+  for (const translation of translations()) {
+    const { path: file, english, translated } = translation;
+    const kept = Object.keys(english).filter((key) => Object.hasOwn(translated, key));
+    writeFileSync(file, textOf(Object.fromEntries(kept.map((key) => [key, translated[key]!]))));
+  }
+  for (const problem of translations().flatMap(problemsOf)) console.log(problem);
+}
