@@ -56,10 +56,10 @@ describe('The API for other extensions', () => {
   });
 
   it('trains coefficients by its engine, and writes the average in its format', async () => {
-    const result = (await vscode.commands.executeCommand(
+    const result = await vscode.commands.executeCommand<AverageResult>(
       'softmax.average',
       vscode.Uri.file(directory),
-    )) as AverageResult;
+    );
     assert.equal(path.dirname(result.output), path.join(directory, 'averages'));
     const report = JSON.parse(readFileSync(result.report, 'utf8')) as AverageReport;
     assert.equal(report.provenance.backend, 'plain JavaScript (twa-example.softmax)');

@@ -85,7 +85,9 @@ export async function inspectPath(path: string, signal?: AbortSignal): Promise<I
   if (candidate === undefined) {
     throw new TwaError(
       'unsupported',
-      `${basename(absolute)} is not a checkpoint of a known format (${known().map((f) => f.label).join(', ')}).`,
+      `${basename(absolute)} is not a checkpoint of a known format (${known()
+        .map((f) => f.label)
+        .join(', ')}).`,
       { place: { path: absolute } },
     );
   }

@@ -189,9 +189,9 @@ describe('an engine of another extension', () => {
       return { loss: (w0 - 1) ** 2 + w1, gradients: new Map([['w', Float32Array.of(2 * (w0 - 1), 1)]]) };
     }`,
   };
-  const source = (changed: Partial<Record<string, string>> = {}) =>
+  const source = (changed: Readonly<Record<string, string>> = {}) =>
     `{ ${Object.entries({ ...good, ...changed })
-      .map(([name, value]) => `${name}: ${value ?? ''}`)
+      .map(([name, value]) => `${name}: ${value}`)
       .join(', ')} }`;
   const mix = (coefficients: readonly number[]) =>
     ({ kind: 'mix', coefficients: Float64Array.from(coefficients) }) as const;
