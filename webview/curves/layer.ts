@@ -201,7 +201,8 @@ export class LineLayer {
     const width = same ? frame.width : toX(shown.max) - x;
     const height = same ? frame.height : toY(shown.bottom) - y;
     if (!(width < MOST_STRETCH * frame.width && height < MOST_STRETCH * frame.height)) return;
-    ctx.imageSmoothingEnabled = !same;
+    // What is shown for a frame only may be coarse.
+    ctx.imageSmoothingEnabled = false;
     ctx.drawImage(this.#canvas.canvas, left + x / scale, top + y / scale, width / scale, height / scale);
   }
 }

@@ -103,43 +103,56 @@ class Entry implements CachedLine {
       this.smoothed = undefined;
       return;
     }
-    if (this.smoothed?.smoother.weight !== weight) {
+    if (this.smoothed?.weight !== weight) {
       this.smoothed = new SmoothedLine(this.raw, weight);
       this.#changedFrom = 0;
     }
-    if (this.#changedFrom < this.raw.y.length || this.smoothed.y.length !== this.raw.y.length) {
-      this.smoothed.follow(this.#changedFrom);
-    }
+    this.smoothed.changed(this.#changedFrom);
     this.#changedFrom = this.raw.y.length;
   }
 }
 
+/** Made when it is first looked at: charts that are out of view may never be. */
 class SmoothedLine implements IndexedLine {
-  readonly smoother: Smoother;
+  readonly weight: number;
+  readonly #smoother: Smoother;
   readonly #raw: FollowedLine;
   readonly #pyramids = new Pyramids();
+  /** Of the raw line, since it was looked at last. */
+  #changedFrom = 0;
 
   constructor(raw: FollowedLine, weight: number) {
     this.#raw = raw;
-    this.smoother = new Smoother(weight);
+    this.weight = weight;
+    this.#smoother = new Smoother(weight);
   }
 
   get x(): Float64Array {
     return this.#raw.x;
   }
   get y(): Float64Array {
-    return this.smoother.y;
+    this.#catchUp();
+    return this.#smoother.y;
   }
   get map() {
     return this.#raw.map;
   }
 
   pyramid(positive: boolean): Pyramid {
+    this.#catchUp();
     return this.#pyramids.get(positive);
   }
 
-  follow(from: number): void {
-    const changed = this.smoother.follow(this.#raw.y, from);
-    this.#pyramids.follow(this.y, changed);
+  /** The raw line is another one from there on. */
+  changed(from: number): void {
+    this.#changedFrom = Math.min(this.#changedFrom, from);
+  }
+
+  #catchUp(): void {
+    const { y } = this.#raw;
+    if (this.#changedFrom >= y.length && this.#smoother.y.length === y.length) return;
+    const from = this.#smoother.follow(y, this.#changedFrom);
+    this.#pyramids.follow(this.#smoother.y, from);
+    this.#changedFrom = y.length;
   }
 }

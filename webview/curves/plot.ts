@@ -1,6 +1,6 @@
 /** One chart: a canvas with lines and marks, zoom, and a cursor for pointer and keyboard. Data stays outside Chart.js. */
 import type { Chart as ChartType, Point as ChartPoint } from 'chart.js';
-import { axisStyle, Chart, drawOver, drawUnder, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
+import { Chart, drawOver, drawUnder, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
 import { h } from '../shared/dom.ts';
 import { oncePerFrame } from '../shared/editor.ts';
 import { rgbOf } from '../shared/rgb.ts';
@@ -13,6 +13,7 @@ import { type DrawnLine, type IndexedLine, Pyramids } from './lines.ts';
 import type { PlacedMark } from './marks.ts';
 import { type Best, type Box, drawOverlay, type Overlay, pixelOf, pixelX } from './overlay.ts';
 import { pictureOf } from './picture.ts';
+import { reaim, Rulers } from './rulers.ts';
 import { lowerBound, nearestIndex } from './search.ts';
 import type { Picture } from './svg.ts';
 import type { Frame } from './spans.ts';
@@ -97,6 +98,7 @@ export class Plot {
   readonly #live = h('div', { class: 'visually-hidden', 'aria-live': 'polite' });
   readonly #events: PlotEvents;
   readonly #overlay: Overlay;
+  readonly #rulers: Rulers;
   readonly #redraw = oncePerFrame(() => this.#chart?.draw());
   readonly #layer = new LineLayer(() => this.#redraw());
   #chart: ChartType<'line', ChartPoint[]> | undefined;
@@ -111,6 +113,7 @@ export class Plot {
 
   constructor(theme: Theme, label: string, help: string, events: PlotEvents) {
     this.#events = events;
+    this.#rulers = new Rulers(theme);
     this.#overlay = {
       theme,
       marks: [],
@@ -140,7 +143,8 @@ export class Plot {
 
   render(input: PlotInput): void {
     this.#input = input;
-    this.#overlay.theme = input.theme;
+    this.#overlay.theme = this.#rulers.theme = input.theme;
+    this.#rulers.title = input.xTitle;
     this.#overlay.marks = input.marks;
     this.#overlay.best = input.best;
     this.#overlay.selected = input.selected;
@@ -159,8 +163,9 @@ export class Plot {
     const input = this.#input;
     if (input === undefined || (sameRange(input.xZoom, xZoom) && sameRange(input.yZoom, yZoom))) return;
     this.#input = { ...input, xZoom, yZoom };
-    if (this.#seen) this.#update(false);
-    else this.#stale = true;
+    if (!this.#seen) this.#stale = true;
+    else if (!this.#stale && reaim(this.#chart!)) this.#chart!.draw();
+    else this.#update(false);
   }
 
   /** Whether the chart can be seen; one that comes into view catches up. */
@@ -208,15 +213,21 @@ export class Plot {
     return xZoom ?? fullX;
   }
 
-  /** Chart.js finds places for axes and labels, and draws them; lines and marks are ours. */
+  /** Chart.js finds places for the axes and their ticks; what is drawn is ours. */
   #create(): ChartType<'line', ChartPoint[]> {
     return new Chart<'line', ChartPoint[]>(this.#canvas, {
       type: 'line',
       data: { datasets: [] },
-      options: { layout: { padding: { top: 8, right: 10 } }, scales: this.#scales() },
+      options: { layout: { padding: { top: 8, right: 12 } }, scales: this.#scales() },
       plugins: [
-        drawUnder((chart) => this.#drawLines(chart)),
-        drawOver((chart) => drawOverlay(chart, this.#overlay)),
+        drawUnder((chart) => {
+          this.#rulers.drawGrid(chart);
+          this.#drawLines(chart);
+        }),
+        drawOver((chart) => {
+          this.#rulers.drawLabels(chart);
+          drawOverlay(chart, this.#overlay);
+        }),
       ],
     });
   }
@@ -236,8 +247,7 @@ export class Plot {
   }
 
   #scales(): NonNullable<ChartType<'line', ChartPoint[]>['options']['scales']> {
-    const { theme, log, logX, axis, xTitle, language } = this.#input!;
-    const style = axisStyle(theme, xTitle);
+    const { log, logX, axis, language } = this.#input!;
     const isTime = (axis === 'relative' || axis === 'wall') && !logX;
     const unit = axis === 'relative' ? 1000 : 1;
     const distance = (): number => {
@@ -246,9 +256,11 @@ export class Plot {
     };
     return {
       x: {
-        ...style,
+        display: false,
         type: logX ? 'logarithmic' : 'linear',
-        grid: { ...style.grid, display: false },
+        afterFit: (scale) => {
+          scale.height = this.#rulers.heightBelow;
+        },
         afterDataLimits: (scale) => {
           Object.assign(scale, this.#view);
         },
@@ -264,7 +276,6 @@ export class Plot {
           scale.ticks = scale.ticks.filter(({ value }) => value >= min && value <= max);
         },
         ticks: {
-          ...style.ticks,
           callback: isTime
             ? (value) =>
                 axis === 'relative'
@@ -278,8 +289,11 @@ export class Plot {
         },
       },
       y: {
-        ...axisStyle(theme),
+        display: false,
         type: log ? 'logarithmic' : 'linear',
+        afterFit: (scale) => {
+          scale.width = this.#rulers.widthBeside(scale);
+        },
         afterDataLimits: (scale) => {
           Object.assign(scale, this.#yZoom ?? this.#extent());
         },
@@ -291,7 +305,6 @@ export class Plot {
           }
         },
         ticks: {
-          ...style.ticks,
           callback: log ? logTick : linearTick,
           maxTicksLimit: log ? 40 : 6,
         },

@@ -6,7 +6,8 @@
 
 /** Points of the smallest block. */
 export const LEAF = 16;
-const FAN = 8;
+/** Blocks of the next larger block. */
+export const FAN = 8;
 
 interface Level {
   low: Float64Array;

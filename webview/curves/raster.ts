@@ -12,6 +12,9 @@ export interface Brush {
   readonly dash: readonly number[];
 }
 
+/** Nothing, to be copied. */
+let blank = new Uint32Array(0);
+
 /** RGBA in the order of bytes, as `ImageData` has it. */
 export class Raster {
   readonly width: number;
@@ -28,7 +31,9 @@ export class Raster {
   }
 
   clear(): void {
-    this.#words.fill(0);
+    // Chromium's `fill` takes twenty times as long.
+    if (blank.length < this.#words.length) blank = new Uint32Array(this.#words.length);
+    this.#words.set(blank.subarray(0, this.#words.length));
   }
 
   /** A line as wide as its brush: full where it covers a pixel, and with its share where it covers it in part. */
@@ -70,16 +75,22 @@ export class Raster {
 
   /** A pixel of which the line covers a share. */
   #blend(at: number, [red, green, blue]: Rgb, opacity: number, share: number): void {
-    const { bytes } = this;
-    const byte = 4 * at;
-    const under = (bytes[byte + 3]! / 255) * (1 - share);
+    const words = this.#words;
+    const word = words[at]!;
+    // Most pixels are still empty.
+    if (word === 0) {
+      words[at] = (Math.round(255 * opacity * share) << 24) | (blue << 16) | (green << 8) | red;
+      return;
+    }
+    const under = ((word >>> 24) / 255) * (1 - share);
     const alpha = opacity * share + under;
     // Of two colours, each counts with what is seen of it.
     const over = (opacity * share) / alpha;
-    bytes[byte] = bytes[byte]! + (red - bytes[byte]!) * over;
-    bytes[byte + 1] = bytes[byte + 1]! + (green - bytes[byte + 1]!) * over;
-    bytes[byte + 2] = bytes[byte + 2]! + (blue - bytes[byte + 2]!) * over;
-    bytes[byte + 3] = 255 * alpha;
+    const mixed = (color: number, shift: number): number => {
+      const below = (word >>> shift) & 255;
+      return Math.round(below + (color - below) * over) << shift;
+    };
+    words[at] = (Math.round(255 * alpha) << 24) | mixed(blue, 16) | mixed(green, 8) | mixed(red, 0);
   }
 }
 

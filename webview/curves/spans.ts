@@ -5,7 +5,7 @@
  */
 import { inView, placeAt, scaled, type XView } from './decimate.ts';
 import type { IndexedLine } from './lines.ts';
-import { LEAF } from './pyramid.ts';
+import { FAN, LEAF } from './pyramid.ts';
 
 /** The window that is drawn, in device pixels. y grows downwards. */
 export interface Frame extends XView {
@@ -99,7 +99,11 @@ export class Spans {
         end = advance(x, first, to, edge, first + count);
         count = end - first;
         // Whole blocks: with so many points the edge of a column moves by less than an eighth of its width.
-        if (count > MANY && column < width - 1) end -= end % LEAF;
+        if (count > MANY && column < width - 1) {
+          let block = LEAF;
+          while (count > (MANY / LEAF) * FAN * block) block *= FAN;
+          end -= end % block;
+        }
       }
       if (end === first) continue;
       pyramid.query(first, end);
