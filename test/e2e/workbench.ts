@@ -66,11 +66,15 @@ export class Workbench {
       ...options,
       settings: { ...SETTINGS, ...options.settings },
     });
+    let browser: Browser | undefined;
     try {
-      const workbench = new Workbench(server, await openBrowser(), folder);
+      browser = await openBrowser();
+      const workbench = new Workbench(server, browser, folder);
       await workbench.load();
       return workbench;
     } catch (error) {
+      // What is left running would keep the test from ending, and from telling why.
+      await browser?.close();
       await server.stop();
       throw error;
     }
@@ -81,8 +85,11 @@ export class Workbench {
     await this.page.locator('.monaco-workbench').waitFor();
   }
 
-  /** As a user's reload, who is never quicker than the browser: it stores what is open every five seconds only. */
-  async reload(): Promise<void> {
+  /**
+   * As a user's reload, who is never quicker than the browser: it stores what is open every five seconds only.
+   * @param state what it is to have stored of the editors beside their titles.
+   */
+  async reload(state = /^/): Promise<void> {
     const titles = await this.page
       .locator('.tabs-container')
       .getByRole('tab')
@@ -90,7 +97,7 @@ export class Workbench {
       .allTextContents();
     await eventually(`the browser stores that ${titles.join(', ')} are open`, async () => {
       const stored = await this.page.evaluate<string>(STORED_EDITORS);
-      return titles.every((title) => stored.includes(title)) || undefined;
+      return (titles.every((title) => stored.includes(title)) && state.test(stored)) || undefined;
     });
     await this.load();
   }

@@ -6,14 +6,14 @@ import type { Best } from './overlay.ts';
 import { pixelOf, pixelX, pixelY } from './overlay.ts';
 import type { PlacedMark } from './marks.ts';
 import type { PlotInput } from './plot.ts';
+import type { Rulers } from './rulers.ts';
 import type { LineStyle } from './style.ts';
 import type { Picture, PictureLine, PictureMark, Place } from './svg.ts';
 
-export function pictureOf(chart: Chart, input: PlotInput): Picture {
+export function pictureOf(chart: Chart, input: PlotInput, rulers: Rulers): Picture {
   const { chartArea: area, width, height } = chart;
   const { left, top, right, bottom } = area;
   const x = chart.scales['x']!;
-  const y = chart.scales['y']!;
   const view = { min: x.min, max: x.max, log: input.logX };
   // Two columns a pixel: it may be printed larger than it was seen.
   const columns = Math.max(1, Math.round(2 * (right - left)));
@@ -35,8 +35,8 @@ export function pictureOf(chart: Chart, input: PlotInput): Picture {
     width,
     height,
     area: { left, top, right, bottom },
-    xTicks: ticksOf(x),
-    yTicks: ticksOf(y),
+    xTicks: rulers.below(chart),
+    yTicks: rulers.beside(chart),
     xTitle: input.xTitle,
     lines: [
       ...upwards.flatMap(({ raw, smoothed, style }) =>
@@ -81,13 +81,6 @@ function bestOf(chart: Chart, { x, y, color, goal }: Best): PictureMark {
     color: hex(color),
     title: '',
   };
-}
-
-function ticksOf(scale: Chart['scales'][string]): Picture['xTicks'] {
-  return scale.ticks.flatMap(({ value, label }) => {
-    const text = Array.isArray(label) ? label.join(' ') : (label ?? '');
-    return text === '' ? [] : [{ at: scale.getPixelForValue(value), label: text }];
-  });
 }
 
 function stretchesOf(points: readonly Place[]): readonly (readonly Place[])[] {

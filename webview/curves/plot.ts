@@ -189,7 +189,7 @@ export class Plot {
     const wasSeen = this.#seen;
     this.seen = true;
     this.#seen = wasSeen;
-    return this.#chart && this.#input && pictureOf(this.#chart, this.#input);
+    return this.#chart && this.#input && pictureOf(this.#chart, this.#input, this.#rulers);
   }
 
   /** The cursor of another chart, or none. */

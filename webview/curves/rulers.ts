@@ -13,6 +13,12 @@ const LINE_HEIGHT = 1.2;
 /** Widths that are kept: the labels of a long movement are many. */
 const MOST_WIDTHS = 2000;
 
+export interface Label {
+  /** Pixels along its axis. */
+  readonly at: number;
+  readonly label: string;
+}
+
 export class Rulers {
   /** Of the x axis; it stands at its end. */
   title = '';
@@ -63,42 +69,49 @@ export class Rulers {
     ctx.restore();
   }
 
-  drawLabels({ ctx, width, chartArea: area, scales: { x, y } }: Chart): void {
+  drawLabels(chart: Chart): void {
+    const { ctx, chartArea: area } = chart;
     ctx.save();
     ctx.font = this.#font;
     ctx.fillStyle = this.#theme.muted;
     ctx.textBaseline = 'middle';
     ctx.textAlign = 'right';
-    let above = Infinity;
-    // From the bottom, which on a logarithmic axis is where labels have room.
-    for (const { value, label } of y!.ticks) {
-      const at = y!.getPixelForValue(value);
-      if (above - at < this.#lineHeight) continue;
-      ctx.fillText(textOf(label), area.left - PADDING, at);
-      above = at;
-    }
+    for (const { at, label } of this.beside(chart)) ctx.fillText(label, area.left - PADDING, at);
     const row = area.bottom + PADDING + this.#lineHeight / 2;
     ctx.fillText(this.title, area.right, row + this.#lineHeight + PADDING / 2);
-    ctx.textAlign = 'left';
-    for (const { text, left } of this.#labelsBelow(ctx, x!, width)) ctx.fillText(text, left, row);
+    ctx.textAlign = 'center';
+    for (const { at, label } of this.below(chart)) {
+      // Under its place, but inside of the canvas.
+      const half = this.#widthOf(ctx, label) / 2;
+      ctx.fillText(label, Math.max(half, Math.min(at, chart.width - half)), row);
+    }
     ctx.restore();
   }
 
-  /** As many as there is room for, each under its place but for the edges of the canvas. */
-  #labelsBelow(
-    ctx: CanvasRenderingContext2D,
-    x: Scale,
-    canvasWidth: number,
-  ): readonly { readonly text: string; readonly left: number }[] {
-    const labels = x.ticks.map(({ value, label }) => {
-      const text = textOf(label);
-      const width = this.#widthOf(ctx, text);
-      const left = Math.max(0, Math.min(x.getPixelForValue(value) - width / 2, canvasWidth - width));
-      return { text, left, right: left + width };
+  /** Labels of the y axis: as many as there is room for, from the bottom on. */
+  beside({ scales: { y } }: Chart): readonly Label[] {
+    let last = Infinity;
+    return labelsOf(y!).filter(({ at }) => {
+      if (last - at < this.#lineHeight) return false;
+      last = at;
+      return true;
     });
-    // Every second, third, ... label, so that those that stay are as far apart as before; of uneven ones what fits.
-    const even = x.type === 'linear' ? labels.length : 1;
-    for (let stride = 1; stride < even; stride++) {
+  }
+
+  /**
+   * Labels of the x axis: every one, or every second, third, ..., so that those that stay are as far apart as before;
+   * where they are not, as on a logarithmic axis, those that there is room for.
+   */
+  below({ ctx, scales: { x } }: Chart): readonly Label[] {
+    ctx.save();
+    ctx.font = this.#font;
+    const labels = labelsOf(x!).map(({ at, label }) => {
+      const half = this.#widthOf(ctx, label) / 2;
+      return { at, label, left: at - half, right: at + half };
+    });
+    ctx.restore();
+    const evenly = x!.type === 'linear' ? labels.length : 1;
+    for (let stride = 1; stride < evenly; stride++) {
       const kept = labels.filter((_, index) => index % stride === 0);
       if (kept.every(({ left }, index) => index === 0 || left >= kept[index - 1]!.right + APART)) return kept;
     }
@@ -145,5 +158,10 @@ export function reaim({ width, height, chartArea, scales }: Chart): boolean {
   return fits;
 }
 
+const labelsOf = (scale: Scale): readonly Label[] =>
+  scale.ticks.flatMap(({ value, label }) => {
+    const text = textOf(label);
+    return text === '' ? [] : [{ at: scale.getPixelForValue(value), label: text }];
+  });
 const textOf = (label: string | readonly string[] | undefined): string =>
   typeof label === 'string' ? label : (label?.join(' ') ?? '');

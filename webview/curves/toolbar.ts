@@ -100,14 +100,17 @@ export class Toolbar {
         this.#smoothingValue,
       ),
       this.#envelope,
-      h('span', { class: 'spacer' }),
-      this.#filter,
-      this.#selecting,
-      this.#reset,
-      this.#table,
-      onClick(
-        h('button', { type: 'button', class: 'plain', title: strings.exportHint }, strings.export),
-        () => events.export(),
+      h(
+        'span',
+        { class: 'actions' },
+        this.#filter,
+        this.#selecting,
+        this.#reset,
+        this.#table,
+        onClick(
+          h('button', { type: 'button', class: 'plain', title: strings.exportHint }, strings.export),
+          () => events.export(),
+        ),
       ),
     );
     this.element = h('header', { class: 'toolbar' }, this.#runs, this.#controls);

@@ -35,6 +35,8 @@ const FEWEST = 3;
 /** A gap is a pause (the training was stopped, and resumed the next day) when it is longer than both. */
 const PAUSE_MS = 3_600_000;
 const PAUSE_INTERVALS = 20;
+/** Checkpoints that are closer to each other were copied, and say nothing of when they were made. */
+const COPIED_MS = 20;
 
 /** Undefined with fewer than three marks. @param marks in order of time. */
 export function paceOf(marks: readonly Mark[], plan: Run['training']['plan'] = {}): Pace | undefined {
@@ -101,7 +103,7 @@ export function marksOf(run: Run): readonly Mark[] {
       .filter(({ at }) => Number.isFinite(at))
       .sort((a, b) => a.at - b.at);
   }
-  return run.checkpoints
+  const marks = run.checkpoints
     .filter(({ state, step, epoch }) => state === 'complete' && (step ?? epoch) !== undefined)
     .map(({ mtimeMs, step, epoch }) => ({
       at: mtimeMs,
@@ -109,6 +111,8 @@ export function marksOf(run: Run): readonly Mark[] {
       ...(epoch === undefined ? {} : { epoch }),
     }))
     .sort((a, b) => a.at - b.at);
+  const gaps = marks.slice(1).map(({ at }, i) => at - marks[i]!.at);
+  return gaps.length > 0 && median(gaps) < COPIED_MS ? [] : marks;
 }
 
 /** The furthest that any log or checkpoint of the run has come: the last step need not have been logged. */

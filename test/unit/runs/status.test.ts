@@ -68,6 +68,11 @@ test('epochs where there are no steps; counted from 0, one more is done than the
   assert.equal(pace.remainingMs, 60 * SECOND);
 });
 
+test('checkpoints that were copied say nothing of the speed', () => {
+  const copied = [1, 2, 3, 4].map((epoch) => ({ ...entry(`e${epoch}`, {}), epoch, mtimeMs: T0 + epoch }));
+  assert.deepEqual(marksOf(run({ checkpoints: copied })), []);
+});
+
 test('without times in the log: the checkpoints, or what was seen to arrive', () => {
   const checkpoints = [1, 2, 3, 4].map((epoch) => ({
     ...entry(`e${epoch}`, {}),
