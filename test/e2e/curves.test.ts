@@ -131,7 +131,12 @@ describe('Learning curves in the workbench', () => {
 
   step('what training logs meanwhile is drawn, and moves nothing', async () => {
     await appendFile(path.join(run, 'metrics.csv'), rows(EPOCHS + 1));
-    const value = Number(rows(EPOCHS + 1).trim().split(',').at(-1)).toPrecision(4);
+    const value = Number(
+      rows(EPOCHS + 1)
+        .trim()
+        .split(',')
+        .at(-1),
+    ).toPrecision(4);
     await curves.locator('.legend-item', { hasText: 'val/loss' }).getByText(value).waitFor();
     assert.deepEqual(await ends(), zoomed);
   });

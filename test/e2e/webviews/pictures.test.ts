@@ -4,8 +4,8 @@
  *
  * Tolerance: the labels of the axes are left out, for they are drawn with whatever font a machine has, and that font's
  * width moves the lines by a pixel or two. So a pixel is what it was if one of its colour stood within 3 pixels of it
- * (both ways: nothing may have come, nothing may have gone). Another Chromium may mix a few edges otherwise: half of the
- * pixels that a star has may differ, 50 of 100,000. What that lets through is shown by the last test.
+ * (both ways: nothing may have come, nothing may have gone). Another Chromium may mix a few edges otherwise: 30 of
+ * 100,000 pixels may differ, fewer than a star has. What that does not let through is shown by the last test.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -25,7 +25,7 @@ const REACH = 3;
 /** Of 255, by which a colour may differ in any of red, green and blue. */
 const COLOR = 40;
 /** Share of the pixels that may differ all the same. */
-const SHARE = 0.0005;
+const SHARE = 0.0003;
 /** Pixels at the edges of a chart where its labels stand. */
 const LABELS = { left: 64, top: 4, right: 0, bottom: 44 };
 
