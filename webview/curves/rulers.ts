@@ -140,9 +140,8 @@ export class Rulers {
  */
 export function reaim({ width, height, chartArea, scales }: Chart): boolean {
   const margins = {
-    left: chartArea.left,
+    ...chartArea,
     right: width - chartArea.right,
-    top: chartArea.top,
     bottom: height - chartArea.bottom,
   };
   let fits = true;
