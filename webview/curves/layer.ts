@@ -31,7 +31,7 @@ export interface LayerInput {
 const STROKED_LINES = 8;
 const STROKED_POINTS = 3000;
 /** Milliseconds of a frame that all charts together may paint before a picture is finished in later frames. */
-const PAINTING_MS = 7;
+const PAINTING_MS = 6;
 /** A first picture is worth a longer wait than a changed one. */
 const FIRST_MS = 120;
 /** A picture that is stretched more than this says nothing. */
