@@ -214,8 +214,9 @@ class Walker {
       else if (type === MESSAGE.link) links.push(...linkOf(body));
       else if (type === MESSAGE.linkInfo) {
         // Version, flags, an index where the flag says so, then the address of a heap.
-        const heap = body.readBigUInt64LE((body[1]! & 1) === 0 ? 2 : 10);
-        if (heap !== UNDEFINED) {
+        const at = (body[1]! & 1) === 0 ? 2 : 10;
+        if (at + 8 > body.length) throw new FormatError('has a group without names.');
+        if (body.readBigUInt64LE(at) !== UNDEFINED) {
           throw new FormatError(
             `lists the contents of /${path} in a way that is not supported; save it again with libver="earliest".`,
           );

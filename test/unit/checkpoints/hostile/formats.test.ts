@@ -400,6 +400,17 @@ describe('HDF5', () => {
     why,
   });
   describeHostile([
+    {
+      what: 'a list of links that ends before its address',
+      make: () =>
+        changed('hdf5/epoch-1.h5', 'hostile.h5', (b) => {
+          // The table of symbols of the root, a message of 16 bytes: as a list of links it would have 18 or more.
+          const at = b.indexOf(Buffer.from([0x11, 0, 0x10, 0]));
+          b.writeUInt16LE(2, at);
+          b[at + 9] = 1;
+        }),
+      why: /group without names/,
+    },
     chunks('chunks of 4 GB', (b, at) => b.writeUInt32LE(0xffffffff, at + 24), /outside the file/),
     chunks('chunks beyond the dataset', (b, at) => b.writeBigUInt64LE(1n << 40n, at + 32), /outside of it/),
     chunks('chunks before the dataset', (b, at) => b.writeBigInt64LE(-8n, at + 32), /outside of it/),
