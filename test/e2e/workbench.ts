@@ -38,6 +38,11 @@ const STORED_EDITORS = `(async () => {
 /** Menus fade in, and take no click meanwhile. */
 const FADE_MS = 300;
 
+export interface WorkbenchOptions extends ServerOptions {
+  /** VS Code's display language, which extensions are asked for. */
+  readonly language?: string;
+}
+
 export class Workbench {
   readonly page: Page;
   readonly server: Server;
@@ -57,7 +62,7 @@ export class Workbench {
   }
 
   /** Opens a folder with the packaged extension installed. */
-  static async open(folder: string, options: ServerOptions = {}): Promise<Workbench> {
+  static async open(folder: string, { language, ...options }: WorkbenchOptions = {}): Promise<Workbench> {
     await mkdir(SCREENSHOTS, { recursive: true });
     const vsix = process.env['TWA_VSIX'];
     if (vsix === undefined) throw new Error('TWA_VSIX is not set: run this through "npm test".');
@@ -70,6 +75,10 @@ export class Workbench {
     try {
       browser = await openBrowser();
       const workbench = new Workbench(server, browser, folder);
+      if (language !== undefined) {
+        // What a language pack's script does before anything else; its texts of the workbench itself are not here.
+        await workbench.page.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = ${JSON.stringify(language)};`);
+      }
       await workbench.load();
       return workbench;
     } catch (error) {
