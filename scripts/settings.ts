@@ -32,8 +32,8 @@ const SCOPES: Readonly<Record<string, string>> = {
 };
 
 export function settingsText(): string {
-  const { capabilities, contributes } = read<Manifest>('package.json');
-  const nls = read<Readonly<Record<string, string>>>('package.nls.json');
+  const { capabilities, contributes } = read('package.json') as Manifest;
+  const nls = read('package.nls.json') as Readonly<Record<string, string>>;
   const text = (key: string): string => nls[key.replaceAll('%', '')] ?? key;
   const restricted = new Set(capabilities.untrustedWorkspaces.restrictedConfigurations);
   const sections = Object.entries(contributes.configuration.properties)
@@ -60,8 +60,8 @@ export function settingsText(): string {
   ].join('\n\n')}\n`;
 }
 
-function read<T>(file: string): T {
-  return JSON.parse(readFileSync(path.join(root, file), 'utf8')) as T;
+function read(file: string): unknown {
+  return JSON.parse(readFileSync(path.join(root, file), 'utf8'));
 }
 
 if (import.meta.main) writeFileSync(settingsPage, settingsText());
