@@ -6,10 +6,12 @@ import { trainingOrder } from '../checkpoints/order.ts';
 import { AVERAGES_DIRECTORY } from '../checkpoints/registry.ts';
 import { joinResumed } from '../metrics/resumed.ts';
 import type { Series, TrainingFacts } from '../metrics/types.ts';
+import { namesMetric } from './goals.ts';
 import { groupBy } from './group.ts';
 import { joinMetrics } from './join.ts';
 import { homeOf, lonePairs, namesOneCheckpoint, runNames, watchedFolderOf } from './layout.ts';
 import { datedRun, splitOf, twins } from './logDirectories.ts';
+import { ownSeries } from './ownSeries.ts';
 import type { AverageSummary, CheckpointEntry, Run, Training } from './types.ts';
 
 /** A checkpoint before it is known whose run it belongs to. */
@@ -97,7 +99,7 @@ function makeRun(
   reports: ReadonlyMap<string, AverageSummary>,
   configs: readonly FoundConfig[],
 ): Run {
-  const series = seriesOf(logs, directory);
+  const logged = seriesOf(logs, directory);
   const trained: FoundCheckpoint[] = [];
   const averages: CheckpointEntry[] = [];
   const ownMetrics = new Map<string, Readonly<Record<string, number>>>();
@@ -118,7 +120,8 @@ function makeRun(
       ...(average === undefined ? {} : { average }),
     });
   }
-  const metrics = joinMetrics(trained, series);
+  const metrics = joinMetrics(trained, logged);
+  const hasLog = logged.some(({ tag }) => namesMetric(tag));
   return {
     directory,
     name,
@@ -129,9 +132,9 @@ function makeRun(
       metrics: { ...ownMetrics.get(checkpoint.path), ...metrics[i]! },
     })),
     averages: averages.sort((a, b) => a.mtimeMs - b.mtimeMs || byPath(a.path, b.path)),
-    series,
+    series: hasLog ? logged : [...logged, ...ownSeries(trained, ownMetrics, directory)],
     mtimeMs: newestOf([...checkpoints, ...logs]),
-    training: trainingOf(trained, logs, series, configs),
+    training: trainingOf(trained, logs, logged, configs),
   };
 }
 
@@ -226,7 +229,7 @@ function keepIdentity(before: Run | undefined, now: Run): Run {
   if (before === undefined) return now;
   const checkpoints = keepEntries(before.checkpoints, now.checkpoints);
   const averages = keepEntries(before.averages, now.averages);
-  const series = sameItems(before.series, now.series) ? before.series : now.series;
+  const series = keepSeries(before.series, now.series, now.directory);
   const same =
     checkpoints === before.checkpoints &&
     averages === before.averages &&
@@ -246,6 +249,14 @@ function keepEntries(
     const old = known.get(entry.path);
     return old !== undefined && isDeepStrictEqual(old, entry) ? old : entry;
   });
+  return sameItems(before, kept) ? before : kept;
+}
+
+/** Those of logs keep their identity themselves. */
+function keepSeries(before: readonly Series[], now: readonly Series[], directory: string): readonly Series[] {
+  const kept = now.map((one) =>
+    one.source === directory ? (before.find((old) => isDeepStrictEqual(old, one)) ?? one) : one,
+  );
   return sameItems(before, kept) ? before : kept;
 }
 

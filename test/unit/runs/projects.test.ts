@@ -255,6 +255,29 @@ test('folders that the user leaves out are neither listed nor followed', async (
   assert.ok(![...asked].some((path) => path.startsWith(join(root, 'old', 'deep'))));
 });
 
+test('checkpoints that torch.save wrote with their loss are a curve where no log is', async (t) => {
+  const root = await temporaryDirectory(t);
+  const names = ['epoch_1.pt', 'epoch_2.pt', 'epoch_3.pt', 'last.pt'];
+  for (const name of names) await copyFile(join(FIXTURES, 'checkpoints', name), join(root, name));
+  const watched = watching(t, [root]);
+  const [run] = (await watched.scanned()).runs;
+  assert.deepEqual(
+    run!.series.map(({ tag, steps, epochs, values }) => [tag, steps, epochs, values]),
+    [
+      ['loss', [1, 2, 3], [1, 2, 3], [0.5, 0.25, NaN]],
+      ['val_accuracy', [1, 2, 3], [1, 2, 3], [0.625, 0.75, 0.875]],
+    ],
+  );
+  assert.equal(run!.series[0]!.source, root);
+  // Another file changes nothing about it.
+  await writeFile(join(root, 'unplaced.safetensors'), safetensors());
+  const later = await watched.until('another checkpoint', ({ runs }) => runs[0]!.checkpoints.length === 5);
+  assert.equal(later.runs[0]!.series, run!.series);
+  await writeFile(join(root, 'metrics.csv'), 'epoch,train/loss\n1,0.6\n');
+  const logged = await watched.until('the log', ({ runs }) => runs[0]!.series[0]!.tag === 'train/loss');
+  assert.deepEqual(tagsOf(logged.runs[0]!), ['train/loss']);
+});
+
 test("metrics in a checkpoint's own metadata; what a log says comes first", async (t) => {
   const root = await temporaryDirectory(t);
   const metadata = { epoch: '1', val_loss: '0.5', 'val/accuracy': '0.875', lr: '0.1', loss_function: 'mse' };
