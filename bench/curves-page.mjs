@@ -347,7 +347,7 @@ window.bench = (() => {
       // A minute is enough to know.
       if (performance.now() - started > 60_000) break;
     }
-    return statistics(times);
+    return { ...statistics(times), times };
   }
 
   return { make, first, frames, live, peerFirst, peerFrames };

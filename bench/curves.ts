@@ -9,7 +9,8 @@
  *
  * - first: from the first message until some lines are drawn, and until all lines are, in milliseconds.
  * - frame: the main thread's time for one step of a zoom or a pan, from the event to the end of its frame; the median,
- *   the 95th percentile and the greatest of 60, and until the picture is sharp again after the last one.
+ *   the 95th percentile and the greatest of 60, and until the picture is sharp again after the last one; and the
+ *   processor time of that thread per step, which other work on the machine changes little.
  * - live: 1,000 points per second for 5 s (per message 250, spread over all series): the longest pause between frames.
  * - memory: of the renderer process (RSS), above what it had with an empty page.
  */
@@ -51,6 +52,8 @@ interface Figures {
   readonly firstLines: number;
   readonly allLines: number;
   readonly frames: Frames;
+  /** Processor time of the main thread per step, milliseconds. */
+  readonly work: number;
   /** Until a picture that was moved is drawn anew. */
   readonly sharp?: number;
   readonly live?: { readonly pause: number; readonly work: number };
@@ -89,6 +92,24 @@ async function rendererMemory(): Promise<number> {
   return kilobytes / 1024;
 }
 
+/** Runs a part of the benchmark in the page. @returns also the main thread's processor time for it, milliseconds. */
+async function worked<T>(
+  page: Page,
+  run: () => Promise<T>,
+): Promise<{ readonly value: T; readonly ms: number }> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const spent = async (): Promise<number> => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return 1000 * metrics.find(({ name }) => name === 'TaskDuration')!.value;
+  };
+  const before = await spent();
+  const value = await run();
+  const ms = (await spent()) - before;
+  await session.detach();
+  return { value, ms };
+}
+
 async function ours(name: string, size: Size): Promise<Figures> {
   const browser = await openBrowser({ width: 1200, height: 800 });
   try {
@@ -103,7 +124,9 @@ async function ours(name: string, size: Size): Promise<Figures> {
     }
     // What was sent is ours from then on; what the page keeps beside it is what grew.
     const memory = (await rendererMemory()) - made + (size.runs * size.series * size.points * 24) / 2 ** 20;
-    const zoomed = await page.evaluate<Frames & { sharp: number }>('bench.frames()');
+    const { value: zoomed, ms } = await worked(page, () =>
+      page.evaluate<Frames & { sharp: number; times: readonly number[] }>('bench.frames()'),
+    );
     if (options.screenshots !== undefined) {
       await page.screenshot({ path: path.join(options.screenshots, `bench-${name}-zoomed.png`) });
     }
@@ -113,6 +136,7 @@ async function ours(name: string, size: Size): Promise<Figures> {
       firstLines: first.lines,
       allLines: first.all,
       frames: zoomed,
+      work: ms / zoomed.times.length,
       sharp: zoomed.sharp,
       live,
       memory,
@@ -135,8 +159,11 @@ async function peer(size: Size, decimation: boolean): Promise<Figures | undefine
     const made = await rendererMemory();
     const all = (await within(page, `bench.peerFirst(${decimation})`)) as number;
     const memory = (await rendererMemory()) - made;
-    const frames = (await within(page, 'bench.peerFrames()')) as Frames;
-    return { firstLines: all, allLines: all, frames, memory };
+    const { value: frames, ms } = await worked(
+      page,
+      async () => (await within(page, 'bench.peerFrames()')) as Frames & { times: readonly number[] },
+    );
+    return { firstLines: all, allLines: all, frames, work: ms / frames.times.length, memory };
   } catch (error) {
     console.log(`  (${error instanceof Error ? error.message.split('\n')[0]! : String(error)})`);
     return undefined;
@@ -162,7 +189,7 @@ const ms = (value: number): string => (value < 100 ? value.toFixed(1) : value.to
 function print(name: string, figures: Figures, base?: Figures): void {
   const times = (of: (figures: Figures) => number): string =>
     base === undefined ? '' : ` (x ${(of(figures) / of(base)).toFixed(1)})`;
-  const { firstLines, allLines, frames, sharp, live, memory } = figures;
+  const { firstLines, allLines, frames, work, sharp, live, memory } = figures;
   console.log(`  ${name}`);
   console.log(
     `    first ${ms(firstLines)} ms, all ${ms(allLines)} ms${times((one) => one.allLines)}   memory ${memory.toFixed(0)} MB`,
@@ -172,6 +199,7 @@ function print(name: string, figures: Figures, base?: Figures): void {
       `${times((one) => one.frames.p95)}, ${ms(frames.max)} ms max` +
       (sharp === undefined ? '' : `; sharp after ${ms(sharp)} ms`),
   );
+  console.log(`    work  ${ms(work)} ms of the processor per frame${times((one) => one.work)}`);
   if (live !== undefined) {
     console.log(`    live  ${ms(live.pause)} ms longest pause, ${ms(live.work)} ms median work per message`);
   }

@@ -105,8 +105,8 @@ export class Plot {
   #input: PlotInput | undefined;
   #layerLines:
     { readonly version: number; readonly theme: Theme; readonly lines: readonly LayerLine[] } | undefined;
-  /** What the chart's options were made for. */
-  #styled: { readonly theme: Theme; readonly shape: readonly unknown[] } | undefined;
+  /** Of axes that the chart's options were made for. */
+  #kind: string | undefined;
   /** Charts that cannot be seen are not drawn. */
   #seen = true;
   #stale = false;
@@ -236,12 +236,12 @@ export class Plot {
   #update(created: boolean): void {
     this.#stale = false;
     const chart = this.#chart!;
-    const { theme, axis, logX, log, xTitle } = this.#input!;
-    const shape = [axis, logX, log, xTitle];
+    const { axis, logX, log } = this.#input!;
+    const kind = `${axis} ${logX} ${log}`;
     // A view alone changes no option: `afterDataLimits` asks for it.
-    if (this.#styled?.theme !== theme || this.#styled.shape.some((one, at) => one !== shape[at])) {
+    if (this.#kind !== kind) {
       if (!created) chart.options.scales = this.#scales();
-      this.#styled = { theme, shape };
+      this.#kind = kind;
     }
     if (!created) chart.update('none');
   }
