@@ -8,9 +8,9 @@
 export type Code = readonly number[];
 /** Index of a parameter or local variable. */
 export type Local = number;
-export type ValueType = 'i32' | 'f64' | 'v128';
+export type ValueType = 'i32' | 'f32' | 'f64' | 'v128';
 
-const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f64: 0x7c, v128: 0x7b };
+const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 /** Unsigned LEB128. */
 function unsigned(value: number): number[] {
@@ -52,8 +52,17 @@ export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   load: memory(0x28),
   add: plain(0x6a),
+  sub: plain(0x6b),
+  and: plain(0x71),
   ltU: plain(0x49),
   eqz: plain(0x45),
+};
+
+export const f32 = {
+  load: memory(0x2a),
+  store: memory(0x38),
+  add: plain(0x92),
+  gt: plain(0x5e),
 };
 
 export const f64 = {
@@ -65,6 +74,7 @@ export const f64 = {
 
 export const v128 = {
   load: simdMemory(0x00),
+  load32Splat: simdMemory(0x09),
   load64Splat: simdMemory(0x0a),
   load64Zero: simdMemory(0x5d),
   store: simdMemory(0x0b),
@@ -101,7 +111,11 @@ export const i32x4 = {
 };
 
 export const f32x4 = {
+  splat: simd(0x13),
+  add: simd(0xe4),
+  sub: simd(0xe5),
   mul: simd(0xe6),
+  gt: simd(0x44),
   /** Two float64 rounded to nearest even, and two zeros. */
   demoteF64x2Zero: simd(0x5e),
 };
@@ -123,6 +137,17 @@ export const f64x2 = {
 export function doWhile(condition: Code, ...body: readonly Code[]): Code {
   return [0x03, 0x40, ...body.flat(), ...condition, 0x0d, 0x00, 0x0b];
 }
+
+export function when(condition: Code, ...body: readonly Code[]): Code {
+  return [...condition, 0x04, 0x40, ...body.flat(), 0x0b];
+}
+
+export function either(condition: Code, yes: readonly Code[], no: readonly Code[]): Code {
+  return [...condition, 0x04, 0x40, ...yes.flat(), 0x05, ...no.flat(), 0x0b];
+}
+
+/** To, from, bytes. */
+export const copyBytes = (...operands: readonly Code[]): Code => [...operands.flat(), 0xfc, 0x0a, 0, 0];
 
 /** A function's parameters and local variables. */
 export class Registers {
@@ -169,10 +194,17 @@ const bytes = (content: Code): Code => [...unsigned(content.length), ...content]
 const text = (value: string): Code => bytes([...Buffer.from(value)]);
 const types = (list: readonly ValueType[]): Code => vector(list.map((type) => [TYPE_CODES[type]]));
 
-/** A module that exports the functions and works on the shared memory that it imports as `env.memory`. */
-export function assemble(functions: readonly WasmFunction[]): WebAssembly.Module {
+/**
+ * A module that exports the functions and works on the memory that it imports as `env.memory`: a shared one, or one of
+ * another module, which is not shared and may grow.
+ */
+export function assemble(
+  functions: readonly WasmFunction[],
+  kind: 'shared' | 'unshared' = 'shared',
+): WebAssembly.Module {
   const section = (id: number, content: Code): Code => [id, ...bytes(content)];
   const sharedWithMaximum = 0x03;
+  const limits = kind === 'shared' ? [sharedWithMaximum, 0, ...unsigned(MAX_PAGES)] : [0, 0];
   return new WebAssembly.Module(
     Uint8Array.from([
       ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -188,7 +220,7 @@ export function assemble(functions: readonly WasmFunction[]): WebAssembly.Module
       ),
       ...section(
         2,
-        vector([[...text('env'), ...text('memory'), 0x02, sharedWithMaximum, 0, ...unsigned(MAX_PAGES)]]),
+        vector([[...text('env'), ...text('memory'), 0x02, ...limits]]),
       ),
       ...section(3, vector(functions.map((_, index) => unsigned(index)))),
       ...section(7, vector(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),

@@ -1,25 +1,33 @@
 /**
  * Matrix product. The wasm backend hands only untransposed products to XNNPACK; with `transposeA` or `transposeB`,
- * which every gradient of a matrix product has, it runs a scalar triple loop. Transposing first is a small copy.
+ * which every gradient of a matrix product has, it runs a scalar triple loop.
  */
-import { tf } from '../../tf.ts';
-import type { Tensor } from '../../tf.ts';
+import { heapOf } from './heap.ts';
 import type { Reroute } from './kernel.ts';
+import { multiply } from './product.ts';
+
+const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 export const batchMatMul: Reroute = (original) => (call) => {
-  const { transposeA, transposeB } = call.attrs;
-  if (transposeA !== true && transposeB !== true) return original(call);
-  const a = call.inputs['a']!;
-  const b = call.inputs['b']!;
-  const inputs = { a: transposeA === true ? transposed(a) : a, b: transposeB === true ? transposed(b) : b };
-  const product = original({ ...call, inputs, attrs: { transposeA: false, transposeB: false } });
-  if (inputs.a !== a) inputs.a.dispose();
-  if (inputs.b !== b) inputs.b.dispose();
+  const { inputs, backend } = call;
+  const [a, b] = [inputs['a']!, inputs['b']!];
+  const [transposeA, transposeB] = [call.attrs['transposeA'] === true, call.attrs['transposeB'] === true];
+  const [lastA, nextA] = [a.shape.at(-1)!, a.shape.at(-2)!];
+  const [lastB, nextB] = [b.shape.at(-1)!, b.shape.at(-2)!];
+  const [rows, depth] = transposeA ? [lastA, nextA] : [nextA, lastA];
+  const [columns, depthB] = transposeB ? [nextB, lastB] : [lastB, nextB];
+  const outer = a.shape.slice(0, -2);
+  const pairs = size(outer);
+  const sameBatch = outer.join() === b.shape.slice(0, -2).join();
+  const oneB = pairs > 1 && size(b.shape.slice(0, -2)) === 1 && b.shape.length <= a.shape.length;
+  const float = a.dtype === 'float32' && b.dtype === 'float32';
+  // Broadcasting of other kinds, and mistakes, which the original words.
+  if (!float || depth !== depthB || !(sameBatch || oneB) || pairs * rows * columns * depth === 0) {
+    return original(call);
+  }
+  const product = backend.makeOutput([...outer, rows, columns], 'float32');
+  const heap = heapOf(backend);
+  const factors = { a: heap.address(a), transposeA, b: heap.address(b), transposeB, rows, columns, depth };
+  multiply(heap, factors, heap.address(product), pairs, oneB);
   return product;
 };
-
-function transposed(matrices: Tensor): Tensor {
-  const axes = matrices.shape.map((_, axis) => axis);
-  const last = axes.length - 1;
-  return tf.transpose(matrices, [...axes.slice(0, last - 1), last, last - 1]);
-}

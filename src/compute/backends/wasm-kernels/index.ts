@@ -1,7 +1,6 @@
 /** Gradient kernels that tfjs's wasm backend 4.22.0 lacks, gets wrong or does slowly: each file says which and why. */
 import { batchMatMul } from './batch-mat-mul.ts';
-import { conv2dBackpropFilter } from './conv2d-backprop-filter.ts';
-import { conv2dBackpropInput } from './conv2d-backprop-input.ts';
+import { conv2d, conv2dBackpropFilter, conv2dBackpropInput } from './conv2d.ts';
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-backprop.ts';
 import { reroute, supply } from './kernel.ts';
 import { maxPoolGrad } from './max-pool-grad.ts';
@@ -14,11 +13,12 @@ export function registerWasmKernels(): void {
   if (registered) return;
   registered = true;
   supply('Conv2DBackpropFilter', conv2dBackpropFilter);
+  supply('Conv2DBackpropInput', conv2dBackpropInput);
+  reroute('Conv2D', conv2d);
   supply('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
   supply('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
   supply('MaxPoolGrad', maxPoolGrad);
   supply('UnsortedSegmentSum', unsortedSegmentSum);
   reroute('BatchMatMul', batchMatMul);
-  reroute('Conv2DBackpropInput', conv2dBackpropInput);
   reroute('Tile', tile);
 }

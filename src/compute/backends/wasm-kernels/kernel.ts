@@ -4,6 +4,14 @@ import type { Tensor, TensorInfo } from '../../tf.ts';
 
 /** The part of tfjs's BackendWasm that a kernel written in JavaScript needs. */
 export interface WasmBackend {
+  readonly wasm: {
+    readonly asm: { readonly memory: WebAssembly.Memory };
+    /** Made anew when the memory grows. */
+    readonly HEAPU8: Uint8Array;
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  };
+  readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   makeOutput(shape: readonly number[], dtype: 'float32'): TensorInfo;
   /** A view on the heap. Every allocation can grow the heap and so end the life of earlier views. */
   typedArrayFromHeap(tensor: TensorInfo): Float32Array | Int32Array | Uint8Array;
