@@ -1,13 +1,14 @@
 /**
  * What a step costs on each backend, for three models (`tasks/reference-models.ts`):
  *
- *     node bench/backends.ts [--backend NAME]... [--model NAME]... [--root DIRECTORY] [--seconds 10] [--profile]
+ *     node bench/backends.ts [--backend NAME]... [--model NAME]... [--root DIRECTORY] [--seconds 10] [--rounds 3] [--profile]
  *
  * - forward + backward over a batch, all weights;
  * - a plain training step: forward, backward, SGD with momentum;
  * - a TWA step with 20 and with 100 checkpoints: mix, forward, backward, project; and its ratio to the plain step.
  *
- * `wasm-stock` is TensorFlow.js's own wasm backend with nothing but the kernels that it lacks: the peer. `--root` is
+ * `wasm-stock` is TensorFlow.js's own wasm backend with nothing but the kernels that it lacks: the peer, of which only
+ * forward + backward is measured. `--root` is
  * where the packages of the native backends are (`DIRECTORY/node_modules`). Each backend and model runs in a process of
  * its own, one after another; within one, the kinds of step alternate, so that other work on the machine burdens all
  * alike. Prints medians of wall time and of processor time (which hardly suffers from what else runs), the memory at
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
     model: { type: 'string', multiple: true, default: Object.keys(BATCH_SIZES) },
     root: { type: 'string', default: process.cwd() },
     seconds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '3' },
     profile: { type: 'boolean', default: false },
     child: { type: 'boolean', default: false },
   },
@@ -60,30 +62,65 @@ else compare();
 function compare(): void {
   const load = () => readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 1).join();
   for (const model of options.model) {
-    console.log(`\n${model}, batch ${BATCH_SIZES[model]}; load ${process.platform === 'linux' ? load() : 'unknown'}`);
-    console.log('| backend | forward + backward ms (CPU) | plain step | TWA 20 | TWA 100 | TWA 20 / plain | TWA 100 / plain | GFLOP/s | peak MB |');
+    console.log(
+      `\n${model}, batch ${BATCH_SIZES[model]}; load ${process.platform === 'linux' ? load() : 'unknown'}`,
+    );
+    console.log(
+      '| backend | forward + backward ms (CPU ms) | plain step | TWA 20 | TWA 100 | TWA 20 / plain | TWA 100 / plain | GFLOP/s | peak MB |',
+    );
     console.log('|---|---|---|---|---|---|---|---|---|');
     for (const backend of options.backend) console.log(row(backend, model));
   }
 }
 
 function row(backend: string, model: string): string {
-  const flags = ['--child', '--backend', backend, '--model', model, '--root', options.root, '--seconds', options.seconds];
+  const flags = [
+    '--child',
+    '--backend',
+    backend,
+    '--model',
+    model,
+    '--root',
+    options.root,
+    '--seconds',
+    options.seconds,
+    '--rounds',
+    options.rounds,
+  ];
   let output: string;
   try {
-    output = execFileSync(process.execPath, [...process.execArgv, process.argv[1]!, ...flags, ...(options.profile ? ['--profile'] : [])], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', options.profile ? 'inherit' : 'pipe'],
-    });
+    output = execFileSync(
+      process.execPath,
+      [...process.execArgv, process.argv[1]!, ...flags, ...(options.profile ? ['--profile'] : [])],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', options.profile ? 'inherit' : 'pipe'],
+      },
+    );
   } catch (error) {
     const reason = String((error as { stderr?: unknown }).stderr ?? error);
     return `| ${backend} | ${/(?:Error: )(.*)/.exec(reason)?.[1] ?? reason} |`;
   }
-  const { label, gigaflops, peakMegabytes, steps } = JSON.parse(output.trim().split('\n').at(-1)!) as Measured;
-  const { gradient, plain, ...twa } = steps;
-  const time = ({ wall, cpu }: Cost): string => `${wall.toFixed(1)} (${cpu.toFixed(1)})`;
-  const ratio = ({ wall, cpu }: Cost): string => `${(wall / plain!.wall).toFixed(3)} (${(cpu / plain!.cpu).toFixed(3)})`;
-  const cells = [label, time(gradient!), time(plain!), ...Object.values(twa).map(time), ...Object.values(twa).map(ratio), gigaflops.toFixed(1), String(peakMegabytes)];
+  const { label, gigaflops, peakMegabytes, steps } = JSON.parse(
+    output.trim().split('\n').at(-1)!,
+  ) as Measured;
+  const { gradient, plain } = steps;
+  const twa = COUNTS.map((n) => steps[`twa ${n}`]);
+  const time = (cost: Cost | undefined): string =>
+    cost === undefined ? '-' : `${cost.wall.toFixed(1)} (${cost.cpu.toFixed(1)})`;
+  const ratio = (cost: Cost | undefined): string =>
+    cost === undefined || plain === undefined
+      ? '-'
+      : `${(cost.wall / plain.wall).toFixed(3)} (${(cost.cpu / plain.cpu).toFixed(3)})`;
+  const cells = [
+    label,
+    time(gradient),
+    time(plain),
+    ...twa.map(time),
+    ...twa.map(ratio),
+    gigaflops.toFixed(1),
+    String(peakMegabytes),
+  ];
   return `| ${cells.join(' | ')} |`;
 }
 
@@ -105,7 +142,11 @@ async function measure(backend: string, model: string): Promise<Measured> {
   };
   const module = (await import(task.module!)) as { model(context: object): ReferenceModel };
   const initial = module.model({ tf });
-  const tensors = Object.entries(initial.weights).map(([name, variable]) => ({ name, shape: variable.shape, values: variable.dataSync<'float32'>() }));
+  const tensors = Object.entries(initial.weights).map(([name, variable]) => ({
+    name,
+    shape: variable.shape,
+    values: variable.dataSync<'float32'>(),
+  }));
   tf.dispose(initial.weights);
   const engine = await TaskEngine.open(
     task,
@@ -123,7 +164,10 @@ async function measure(backend: string, model: string): Promise<Measured> {
   const examples = Int32Array.from({ length: batchSize }, (_, k) => k);
   const { fit } = engine.splits;
   const withBatch = async (work: (batch: unknown) => Promise<void>): Promise<void> => {
-    const batch = await engine.batch(fit.from, examples.map((k) => fit.indices[k]!));
+    const batch = await engine.batch(
+      fit.from,
+      examples.map((k) => fit.indices[k]!),
+    );
     await work(batch);
     tf.dispose(batch as never);
   };
@@ -144,11 +188,9 @@ async function measure(backend: string, model: string): Promise<Measured> {
         cost!.dispose();
       }),
   };
-  const stacks: CheckpointStack[] = [];
-  for (const n of COUNTS) {
-    const stack = stackNear(tensors, n);
-    stacks.push(stack);
-    const objective = new TfjsObjective(engine, stack);
+  if (backend === 'wasm-stock') delete steps['plain'];
+  for (const n of backend === 'wasm-stock' ? [] : COUNTS) {
+    const objective = new TfjsObjective(engine, stackNear(tensors, n));
     const coefficients = new Float64Array(n).fill(1 / n);
     steps[`twa ${n}`] = () => objective.lossAndGradient(coefficients, examples);
   }
@@ -162,7 +204,7 @@ async function measure(backend: string, model: string): Promise<Measured> {
       costs[name]!.push(await timed(step));
       report?.(name);
     }
-  } while (performance.now() < end || costs['plain']!.length < 3);
+  } while (performance.now() < end || costs['gradient']!.length < Number(options.rounds));
   const gradient = median(costs['gradient']!, 'wall');
   return {
     label: backend === 'wasm-stock' ? `wasm-stock (${label})` : label,
@@ -178,8 +220,14 @@ async function measure(backend: string, model: string): Promise<Measured> {
 }
 
 /** Checkpoints around the initial weights. */
-function stackNear(tensors: readonly { name: string; shape: number[]; values: Float32Array }[], n: number): CheckpointStack {
-  const rows = allocateRows(n, tensors.map(({ values }) => values.length));
+function stackNear(
+  tensors: readonly { name: string; shape: number[]; values: Float32Array }[],
+  n: number,
+): CheckpointStack {
+  const rows = allocateRows(
+    n,
+    tensors.map(({ values }) => values.length),
+  );
   return new CheckpointStack(
     Array.from({ length: n }, (_, i) => `checkpoint ${i}`),
     tensors.map(({ name, shape, values }, t) => {

@@ -34,7 +34,9 @@ export function profileKernels(backend: string): (title: string) => void {
     const inKernels = [...totals.values()].reduce((sum, { milliseconds }) => sum + milliseconds, 0);
     console.error(`\n${title}: ${elapsed.toFixed(0)} ms, ${inKernels.toFixed(0)} of them in kernels`);
     for (const [name, { milliseconds, calls }] of rows) {
-      console.error(`  ${name.padEnd(36)} ${milliseconds.toFixed(1).padStart(9)} ms ${String(calls).padStart(5)} calls`);
+      console.error(
+        `  ${name.padEnd(36)} ${milliseconds.toFixed(1).padStart(9)} ms ${String(calls).padStart(5)} calls`,
+      );
     }
     totals.clear();
     since = processorTime();

@@ -21,7 +21,7 @@ const CLASSES = 10;
 /** Numbers in (-1, 1): a linear congruential generator. */
 function sequence(seed: number): () => number {
   let state = seed;
-  return () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 31) - 1;
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 31 - 1;
 }
 
 /** Makes weights one after another, from one sequence. */
@@ -63,10 +63,7 @@ const product = (shape: readonly number[]): number => shape.reduce((a, b) => a *
 export function images(tf: Tf, count: number, shape: readonly number[]) {
   const next = sequence(7);
   return {
-    xs: tf.tensor(
-      Float32Array.from({ length: count * product(shape) }, next),
-      [count, ...shape],
-    ),
+    xs: tf.tensor(Float32Array.from({ length: count * product(shape) }, next), [count, ...shape]),
     ys: classes(tf, count),
   };
 }

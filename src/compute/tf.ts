@@ -5,12 +5,14 @@
  */
 import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
+import { registerGradients } from './gradients.ts';
 
 /** What a task module receives as `ctx.tf`: the functions of tfjs-core and tfjs-layers under one name. */
 export const tf = { ...core, ...layers } as unknown as typeof core & typeof layers;
 
 // Without it tfjs advertises its Node package on stderr and warns about deprecated names in our users' modules.
 tf.enableProdMode();
+registerGradients();
 
 export type { LayersModel } from '@tensorflow/tfjs-layers';
 export type {

@@ -23,6 +23,12 @@ function signed(value: number): number[] {
   return last ? [value & 0x7f] : [(value & 0x7f) | 0x80, ...signed(value >> 7)];
 }
 
+function float32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setFloat32(0, value, true);
+  return bytes;
+}
+
 function float64(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setFloat64(0, value, true);
@@ -52,7 +58,6 @@ export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   load: memory(0x28),
   add: plain(0x6a),
-  sub: plain(0x6b),
   and: plain(0x71),
   ltU: plain(0x49),
   eqz: plain(0x45),
@@ -62,7 +67,7 @@ export const f32 = {
   load: memory(0x2a),
   store: memory(0x38),
   add: plain(0x92),
-  gt: plain(0x5e),
+  const: (value: number): Code => [0x43, ...float32(value)],
 };
 
 export const f64 = {
@@ -80,6 +85,8 @@ export const v128 = {
   store: simdMemory(0x0b),
   not: simd(0x4d),
   and: simd(0x4e),
+  /** a and not b. */
+  andNot: simd(0x4f),
   or: simd(0x50),
   anyTrue: simd(0x53),
   /** Of the first operand where the third has ones, of the second where it has zeros. */
@@ -112,10 +119,15 @@ export const i32x4 = {
 
 export const f32x4 = {
   splat: simd(0x13),
+  extractLane: (lane: number, value: Code): Code => [...value, 0xfd, 0x1f, lane],
   add: simd(0xe4),
-  sub: simd(0xe5),
   mul: simd(0xe6),
-  gt: simd(0x44),
+  div: simd(0xe7),
+  eq: simd(0x41),
+  lt: simd(0x43),
+  abs: simd(0xe0),
+  pmin: simd(0xea),
+  pmax: simd(0xeb),
   /** Two float64 rounded to nearest even, and two zeros. */
   demoteF64x2Zero: simd(0x5e),
 };
@@ -218,10 +230,7 @@ export function assemble(
           ]),
         ),
       ),
-      ...section(
-        2,
-        vector([[...text('env'), ...text('memory'), 0x02, ...limits]]),
-      ),
+      ...section(2, vector([[...text('env'), ...text('memory'), 0x02, ...limits]])),
       ...section(3, vector(functions.map((_, index) => unsigned(index)))),
       ...section(7, vector(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),
       ...section(

@@ -186,12 +186,10 @@ function isProduct(info: Info): boolean {
 /** The input's images, with the padding of the forward pass and only as far as it reads them. */
 function inputFrame(info: Info): Frame {
   const { inHeight, inWidth, inChannels, padInfo } = info;
-  const height =
-    (info.outHeight - 1) * info.strideHeight + (info.filterHeight - 1) * info.dilationHeight + 1;
+  const height = (info.outHeight - 1) * info.strideHeight + (info.filterHeight - 1) * info.dilationHeight + 1;
   const width = (info.outWidth - 1) * info.strideWidth + (info.filterWidth - 1) * info.dilationWidth + 1;
   // Without padding an image is used where it lies, whatever it has beyond what is read.
-  const inPlace =
-    padInfo.top === 0 && padInfo.left === 0 && height <= inHeight && width <= inWidth;
+  const inPlace = padInfo.top === 0 && padInfo.left === 0 && height <= inHeight && width <= inWidth;
   return {
     height: inPlace ? inHeight : height,
     width: inPlace ? inWidth : width,

@@ -1,11 +1,17 @@
 /** Gradient kernels that tfjs's wasm backend 4.22.0 lacks, gets wrong or does slowly: each file says which and why. */
 import { batchMatMul } from './batch-mat-mul.ts';
 import { conv2d, conv2dBackpropFilter, conv2dBackpropInput } from './conv2d.ts';
+import { conv3dBackpropFilter, conv3dBackpropInput } from './conv3d-backprop.ts';
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-backprop.ts';
+import { einsum } from './einsum.ts';
 import { reroute, supply } from './kernel.ts';
 import { maxPoolGrad } from './max-pool-grad.ts';
+import { slice, splitV } from './slice.ts';
+import { mean, sum } from './sums.ts';
+import { tanh } from './tanh.ts';
 import { tile } from './tile.ts';
 import { unsortedSegmentSum } from './unsorted-segment-sum.ts';
+import { cast, identity } from './views.ts';
 
 let registered = false;
 
@@ -17,8 +23,18 @@ export function registerWasmKernels(): void {
   reroute('Conv2D', conv2d);
   supply('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
   supply('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
+  supply('Conv3DBackpropInputV2', conv3dBackpropInput);
+  supply('Conv3DBackpropFilterV2', conv3dBackpropFilter);
+  supply('Einsum', einsum);
   supply('MaxPoolGrad', maxPoolGrad);
   supply('UnsortedSegmentSum', unsortedSegmentSum);
   reroute('BatchMatMul', batchMatMul);
   reroute('Tile', tile);
+  reroute('Slice', slice);
+  supply('SplitV', splitV);
+  reroute('Tanh', tanh);
+  reroute('Sum', sum);
+  reroute('Mean', mean);
+  reroute('Identity', identity);
+  reroute('Cast', cast);
 }

@@ -12,6 +12,7 @@ export interface WasmBackend {
     _free(address: number): void;
   };
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
+  incRef(dataId: object): void;
   makeOutput(shape: readonly number[], dtype: 'float32'): TensorInfo;
   /** A view on the heap. Every allocation can grow the heap and so end the life of earlier views. */
   typedArrayFromHeap(tensor: TensorInfo): Float32Array | Int32Array | Uint8Array;
@@ -24,7 +25,7 @@ export interface KernelCall {
   readonly backend: WasmBackend;
 }
 
-export type Kernel = (call: KernelCall) => TensorInfo;
+export type Kernel = (call: KernelCall) => TensorInfo | TensorInfo[];
 /** A kernel that takes over what the original does slowly, and leaves the rest to it. */
 export type Reroute = (original: Kernel) => Kernel;
 
