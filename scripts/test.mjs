@@ -44,8 +44,8 @@ let environment;
 const summaries = [];
 try {
   environment = await prepare(names.some((name) => LEVELS[name].editor));
-  // Only the unit tests want it: it comes while the static checks run.
-  const torch = names.includes('unit') ? ensureTorch() : undefined;
+  // It comes while the static checks run, which do without.
+  const torch = names.includes('unit') || names.includes('e2e') ? ensureTorch() : undefined;
   for (const name of names) summaries.push(await runLevel(LEVELS[name], torch));
 } catch (error) {
   console.error(messageOf(error));

@@ -4,12 +4,13 @@ import { packageExtension } from '../package.mjs';
 import { nodeTests } from './node-test.mjs';
 
 /** The real workbench, driven through a browser, with the packaged extension installed as a user would. */
-export async function e2eLevel({ environment, temporary, output }) {
+export async function e2eLevel({ environment, temporary, output, torch }) {
   await rm(path.join(output, 'screenshots'), { recursive: true, force: true });
   const { vsix } = await packageExtension(environment);
+  const { python } = await torch;
   return nodeTests({
     pattern: 'test/e2e/**/*.test.ts',
-    environment: { ...environment, TWA_VSIX: vsix },
+    environment: { ...environment, TWA_VSIX: vsix, ...(python === undefined ? {} : { TWA_PYTHON: python }) },
     temporary,
     testTimeout: 240_000,
     timeout: 580_000,
