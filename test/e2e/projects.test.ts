@@ -51,14 +51,13 @@ describe(
 
     test('TWA trains in its own PyTorch, and its accuracy is what PyTorch measures in the file', () =>
       workbench.watched('pytorch-twa', async () => {
-        await workbench.tick(workbench.rows(/^Run /));
+        await workbench.chooseFromMenu(workbench.rows(/^Run /), 'Select All');
         await workbench.sideBar
           .getByText(/6 checked/i)
           .first()
           .waitFor();
         await workbench.page.keyboard.press('Control+Enter');
         await workbench.pick('TWA, free coefficients');
-        await workbench.pick('Start Averaging');
         const result = await workbench.webview(REPORT);
         assert.match((await result.locator('.comparison').textContent()) ?? '', /TWA/);
         await workbench.screenshot('14-pytorch-result');
@@ -114,8 +113,9 @@ describe('The output of a Hugging Face Trainer', () => {
   test('the newest three become one directory that from_pretrained can open', () =>
     workbench.watched('huggingface-average', async () => {
       await workbench.chooseFromMenu(workbench.rows(/^Run /), 'Select Last N…');
-      await workbench.page.keyboard.type('3');
-      await workbench.page.keyboard.press('Enter');
+      const count = workbench.page.locator('.quick-input-widget:visible input').first();
+      await count.fill('3');
+      await count.press('Enter');
       await workbench.sideBar
         .getByText(/3 checked/i)
         .first()
@@ -134,8 +134,9 @@ describe('The output of a Hugging Face Trainer', () => {
       for (const [name, values] of tensorsOf(path.join(merged, 'model.safetensors'))) {
         for (const [j, value] of values.entries()) {
           const mean = means.reduce((sum, tensors) => sum + tensors.get(name)![j]!, 0) / 3;
-          // Rounded once to float32.
-          assert.equal(value, Math.fround(mean), `${name}[${j}]`);
+          // Rounded once to float32: at most half a unit in the last place, and a little of float64.
+          const most = 1.001 * 2 ** -24 * Math.abs(mean);
+          assert.ok(Math.abs(value - mean) <= most, `${name}[${j}]: ${value} for ${mean}`);
         }
       }
     }));
