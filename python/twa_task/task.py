@@ -153,10 +153,14 @@ def _is_lightning(model: torch.nn.Module) -> bool:
     return _overrides(model, "training_step")
 
 
+# Under which names Lightning is imported.
+_LIGHTNING = ("lightning", "pytorch_lightning")
+
+
 def _overrides(model: torch.nn.Module, name: str) -> bool:
     """Whether the user wrote this hook: Lightning's base class has one of every name."""
     method = getattr(type(model), name, None)
-    return method is not None and "lightning" not in (getattr(method, "__module__", None) or "").split(".", 1)[0]
+    return method is not None and (getattr(method, "__module__", None) or "").split(".", 1)[0] not in _LIGHTNING
 
 
 @contextlib.contextmanager
