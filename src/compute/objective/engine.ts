@@ -10,7 +10,7 @@ import type { Scalar, Tensor } from '../tf.ts';
 import { moduleModel } from './custom-model.ts';
 import { isBatch, openDataset } from './dataset.ts';
 import type { Dataset } from './dataset.ts';
-import { architectureFile, layersTaskModel, readLayersModel } from './layers-model.ts';
+import { declaredModel } from './declared-model.ts';
 import { declaredLoss, declaredMetric, declaredMetrics, noLoss, requireDeclaredOutput } from './losses.ts';
 import { requireMatch } from './match.ts';
 import type { TaskModel, Tensors } from './model.ts';
@@ -73,9 +73,7 @@ export class TaskEngine {
       const model =
         module?.has('model') === true
           ? moduleModel(module, await module.callAsync('model', context))
-          : layersTaskModel(
-              await readLayersModel(task.model === 'checkpoint' ? architectureFile(header) : task.model),
-            );
+          : await declaredModel(task.model, header, module?.layers ?? new Map());
       const opened: Dataset[] = [];
       try {
         requireMatch(model.weights, header);

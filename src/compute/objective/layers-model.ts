@@ -1,6 +1,5 @@
 /** A tfjs LayersModel as a {@link TaskModel}. */
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { TwaError } from '../../core/errors.ts';
 import { tf } from '../tf.ts';
 import type { LayersModel, Tensor, Variable } from '../tf.ts';
@@ -51,17 +50,6 @@ export async function readLayersModel(file: string): Promise<LayersModel> {
       cause: error,
     });
   }
-}
-
-/** `model.json` of a checkpoint that holds its own architecture. */
-export function architectureFile(checkpoint: { readonly path: string; readonly format: string }): string {
-  if (checkpoint.format === 'tfjs-layers') return path.join(checkpoint.path, 'model.json');
-  throw new TwaError(
-    'bad-task',
-    `${checkpoint.path} holds weights only: name a "model" in twa.json, a LayersModel's model.json, or a module that ` +
-      'exports one.',
-    { place: { path: checkpoint.path } },
-  );
 }
 
 export function layersTaskModel(model: LayersModel): TaskModel {

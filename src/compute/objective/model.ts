@@ -30,6 +30,8 @@ export interface NormLayer {
 export interface TaskModel {
   readonly weights: readonly ModelWeight[];
   readonly norms: readonly NormLayer[];
+  /** Sentences about how it differs from the user's own, for the report. */
+  readonly notes?: readonly string[];
   /** What the user's `loss` and `metrics` get: exactly what their `model` gave, or the LayersModel. */
   readonly handle: unknown;
   /** Outputs of a batch. In training mode BatchNorm uses the batch's statistics and dropout drops. */

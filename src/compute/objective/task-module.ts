@@ -7,6 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { TwaError } from '../../core/errors.ts';
 import type { ErrorPlace } from '../../core/errors.ts';
 import type { UserSplit } from '../../core/task/types.ts';
+import type { CustomLayers } from '../keras/build.ts';
+import { customLayers } from '../keras/custom.ts';
 import type { tf } from '../tf.ts';
 
 /** Last argument of each of the user's functions. */
@@ -33,10 +35,18 @@ const NAMES: readonly FunctionName[] = ['model', 'data', 'loss', 'metrics'];
 export class TaskModule {
   readonly path: string;
   readonly #functions: Partial<TaskFunctions>;
+  readonly #layers: unknown;
 
-  constructor(path: string, functions: Partial<TaskFunctions>) {
+  /** @param layers Its export of that name: see {@link customLayers}. */
+  constructor(path: string, functions: Partial<TaskFunctions>, layers?: unknown) {
     this.path = path;
     this.#functions = functions;
+    this.#layers = layers;
+  }
+
+  /** Classes of Keras layers that the module brings. */
+  get layers(): CustomLayers {
+    return customLayers(this.#layers, (message) => this.error(message));
   }
 
   has(name: FunctionName): boolean {
@@ -106,10 +116,11 @@ export async function loadTaskModule(path: string): Promise<TaskModule> {
     if (typeof value !== 'function') throw unloaded.error(`its export "${name}" is not a function.`);
     functions[name] = value;
   }
-  if (Object.keys(functions).length === 0) {
+  const { layers } = exported;
+  if (Object.keys(functions).length === 0 && layers === undefined) {
     throw unloaded.error(`exports none of ${NAMES.join(', ')}; export at least one by that name.`);
   }
-  return new TaskModule(path, functions as Partial<TaskFunctions>);
+  return new TaskModule(path, functions as Partial<TaskFunctions>, layers);
 }
 
 /** The first line of the stack that lies in the user's own code, preferably in the module itself. */

@@ -16,7 +16,8 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
   onProgress({ phase: 'backend', fraction: 1, message: label });
   onProgress({ phase: 'reading', fraction: 0, message: 'model and data' });
   const engine = await TaskEngine.open(task, template, { fitData, seed, signal });
-  const { weights } = engine.model;
+  const { weights, notes = [] } = engine.model;
+  for (const note of notes) log('info', note);
 
   return {
     label,
@@ -24,6 +25,7 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
     trained: weights.flatMap(({ name, role }) => (role === 'parameter' ? [name] : [])),
     running: weights.flatMap(({ name, role }) => (role === 'running' ? [name] : [])),
     canRecalibrate: true,
+    findings: () => Promise.resolve(notes),
     async load(headers: readonly CheckpointHeader[], hooks: LoadHooks) {
       for (const header of headers) requireMatch(weights, header);
       const names = weights.map(({ name }) => name);

@@ -8,6 +8,7 @@ import { bytesPerElement, elementCount } from '../dtype.ts';
 import type { PositionedFile } from '../positioned.ts';
 import { CutOff, FormatError } from '../single.ts';
 import type { TensorInfo } from '../types.ts';
+import { textsOf } from './attributes.ts';
 import { chunkedOf, enterChunk, entryBytes, keyBytes, type Chunked } from './chunks.ts';
 import { datatypeOf, dimensionsOf } from './datatypes.ts';
 import { parseFilters } from './filters.ts';
@@ -36,6 +37,7 @@ const MESSAGE = {
   link: 6,
   layout: 8,
   filters: 11,
+  attribute: 12,
   continuation: 16,
   symbols: 17,
 } as const;
@@ -67,6 +69,29 @@ export async function findDatasets(
   const walker = new Walker(file, base, size);
   await walker.group(await walker.root(), '', 0, wanted);
   return walker.datasets;
+}
+
+/** Texts in attributes, by the name of the attribute; one that is a list has several. */
+export type Texts = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * The texts in the attributes of groups, by the path of the group; the root's is ''.
+ * @param wanted by path: which groups are looked at.
+ * @throws FormatError, CutOff; EndOfFile when a part lies outside.
+ */
+export async function findTexts(
+  file: PositionedFile,
+  base: number,
+  size: number,
+  wanted: (path: string) => boolean,
+): Promise<ReadonlyMap<string, Texts>> {
+  const walker = new Walker(file, base, size);
+  const found = new Map<string, Texts>();
+  await walker.group(await walker.root(), '', 0, wanted, async (path, attributes) => {
+    const texts = await textsOf(attributes, (at, length) => walker.bytes(at, length));
+    if (texts.size > 0) found.set(path, texts);
+  });
+  return found;
 }
 
 class Walker {
@@ -115,6 +140,7 @@ class Walker {
     path: string,
     depth: number,
     wanted: (path: string) => boolean,
+    visit?: (path: string, attributes: readonly Buffer[]) => Promise<void>,
   ): Promise<void> {
     if (depth > MAX_DEPTH) throw new FormatError(`has groups more than ${MAX_DEPTH} levels deep.`);
     if (++this.#objects > MAX_OBJECTS) throw new FormatError(`holds more than ${MAX_OBJECTS} objects.`);
@@ -134,10 +160,19 @@ class Walker {
       return;
     }
     this.#known.set(address, 'group');
+    await visit?.(
+      path,
+      messages.filter(({ type }) => type === MESSAGE.attribute).map(({ body }) => body),
+    );
     for (const link of (await this.#links(messages, path)).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const inner = path === '' ? link.name : `${path}/${link.name}`;
-      if (wanted(inner)) await this.group(link.address, inner, depth + 1, wanted);
+      if (wanted(inner)) await this.group(link.address, inner, depth + 1, wanted, visit);
     }
+  }
+
+  /** A copy of bytes of the HDF5 file. */
+  async bytes(at: number, length: number): Promise<Buffer> {
+    return Buffer.from(await this.#read(at, length));
   }
 
   /** Undefined for text and the like, which is copied as it is. */
