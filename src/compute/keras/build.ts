@@ -109,11 +109,6 @@ export class TreeBuilder {
         child(attribute, inner);
         return inner;
       },
-      layers: (attribute, entries) => {
-        const inner = entries.map((entry) => this.layer(entry, layer.trainable, depth + 1));
-        child(attribute, inner);
-        return inner;
-      },
       note: (sentence) => void this.notes.add(sentence),
     };
   }

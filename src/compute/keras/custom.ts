@@ -8,6 +8,7 @@ import type { LayerDefinition, Output } from './layer.ts';
 
 /** What the function for a class gets: once for each layer of the class. */
 export interface CustomLayer {
+  readonly tf: typeof tf;
   /** As the class's `get_config` gave it. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly name: string;
@@ -53,6 +54,7 @@ function definitionOf(
     masking: 'keep',
     build(builder) {
       const call = make({
+        tf,
         config: builder.config.fields,
         name: builder.name,
         weight: (name, shape, { trainable = true } = {}) =>

@@ -101,16 +101,15 @@ export interface LayerBuilder {
   /** The file is by Keras 2, where some defaults and functions were others. */
   readonly isKeras2: boolean;
   /** Weights come in the order in which Keras makes them. */
-  weight(key: string, shape: SlotShape, role?: SlotRole): Slot;
+  readonly weight: (key: string, shape: SlotShape, role?: SlotRole) => Slot;
   /** Notes that two weights are the running statistics of a BatchNorm. */
-  norm(mean: Slot, variance: Slot, momentum: number): Norm;
+  readonly norm: (mean: Slot, variance: Slot, momentum: number) => Norm;
   /** Part of this layer that Keras makes itself, with weights of its own. */
-  part(attribute: string, className: string): Pick<LayerBuilder, 'weight'>;
+  readonly part: (attribute: string, className: string) => Pick<LayerBuilder, 'weight'>;
   /** A layer that the configuration describes. */
-  layer(attribute: string, entry: unknown): Layer;
-  layers(attribute: string, entries: readonly unknown[]): Layer[];
+  readonly layer: (attribute: string, entry: unknown) => Layer;
   /** Something that a person should know about the result. */
-  note(sentence: string): void;
+  readonly note: (sentence: string) => void;
 }
 
 export interface LayerDefinition {

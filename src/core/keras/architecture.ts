@@ -24,6 +24,9 @@ export interface KerasArchitecture {
   readonly version?: string;
 }
 
+/** A model in a model takes four. */
+const MAX_DEPTH = 300;
+
 const ARCHIVE = /\.keras$/i;
 const HDF5 = /\.(?:h5|hdf5)$/i;
 
@@ -130,6 +133,7 @@ function pieces(texts: Texts, name: string): readonly string[] {
 function ofText(file: string, bytes: Uint8Array): KerasArchitecture {
   requireSize(bytes.length);
   if (hasTooManyParts(bytes)) throw bad(file, 'describes more layers than any model has.');
+  if (depthOf(bytes) > MAX_DEPTH) throw bad(file, `has objects in objects more than ${MAX_DEPTH} levels deep.`);
   let model: unknown;
   try {
     model = parse(bytes);
@@ -154,6 +158,23 @@ function parse(bytes: Uint8Array): unknown {
     // Python writes numbers that JSON does not have.
     return JSON.parse(text.replaceAll(/(?<=[[,:]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '"$1"')) as unknown;
   }
+}
+
+/** Of brackets outside of texts. */
+function depthOf(json: Uint8Array): number {
+  let depth = 0;
+  let deepest = 0;
+  let inText = false;
+  for (let i = 0; i < json.length; i++) {
+    const character = String.fromCharCode(json[i]!);
+    if (inText) {
+      if (character === '\\') i++;
+      else if (character === '"') inText = false;
+    } else if (character === '"') inText = true;
+    else if (character === '{' || character === '[') deepest = Math.max(deepest, ++depth);
+    else if (character === '}' || character === ']') depth--;
+  }
+  return deepest;
 }
 
 function requireSize(size: number): void {

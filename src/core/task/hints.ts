@@ -1,6 +1,7 @@
 /** What a checkpoint tells about its model, as far as a first task file can use it. */
 import { readFile } from 'node:fs/promises';
 import type { CheckpointHeader } from '../checkpoints/types.ts';
+import { mayHoldArchitecture, readArchitecture } from '../keras/architecture.ts';
 
 export interface ModelHints {
   /** The checkpoint has the architecture in it, so that no code is needed to build the model. */
@@ -13,16 +14,17 @@ export interface ModelHints {
   readonly outputs?: number;
 }
 
-/** Reads the topology of a TensorFlow.js LayersModel; of other formats nothing is known. */
+/** Reads the architecture of a TensorFlow.js LayersModel or of Keras; of other formats nothing is known. */
 export async function readModelHints(header: CheckpointHeader): Promise<ModelHints> {
-  const file = header.files[0];
-  if (header.format !== 'tfjs-layers' || file === undefined) return { architecture: false };
-  const layers = layersOf(JSON.parse(await readFile(file.path, 'utf8')));
+  const model = await modelIn(header);
+  if (model === undefined) return { architecture: false };
+  const layers = layersOf(model);
   const last = layers.findLast(({ config }) => config !== undefined);
   const inputShape = layers
-    .map(({ config }) => config?.['batch_input_shape'] ?? config?.['batchInputShape'])
+    .map(({ config }) => config?.['batch_shape'] ?? config?.['batch_input_shape'] ?? config?.['batchInputShape'])
     .find(Array.isArray)
-    ?.slice(1);
+    ?.slice(1)
+    .map((length: unknown) => (length === null ? 0 : length));
   const outputs = layers
     .map(({ config }) => config?.['units'])
     .findLast((units) => typeof units === 'number');
@@ -37,9 +39,16 @@ export async function readModelHints(header: CheckpointHeader): Promise<ModelHin
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** modelTopology[.model_config].config.layers (Functional) or .config itself (Sequential, older files). */
+async function modelIn({ path, format, files: [file] }: CheckpointHeader): Promise<unknown> {
+  if (format === 'tfjs-layers' && file !== undefined) {
+    return fieldsOf(JSON.parse(await readFile(file.path, 'utf8')))?.['modelTopology'];
+  }
+  return mayHoldArchitecture(path) ? (await readArchitecture(path))?.model : undefined;
+}
+
+/** [model_config.]config.layers (Functional) or .config itself (Sequential, older files). */
 function layersOf(model: unknown): { className: unknown; config: Fields | undefined }[] {
-  const topology = fieldsOf(fieldsOf(model)?.['modelTopology']);
+  const topology = fieldsOf(model);
   const config = fieldsOf(topology?.['model_config'] ?? topology)?.['config'];
   const layers = Array.isArray(config) ? config : fieldsOf(config)?.['layers'];
   if (!Array.isArray(layers)) return [];

@@ -17,10 +17,11 @@ export const MODULE_NAME = 'task.mjs';
 
 /**
  * The twa.json for a checkpoint like this one, and the module that it names where the checkpoint has no architecture:
- * a Python file for PyTorch's, a JavaScript module for others. The files it names for data are placeholders: `loadTask` points at them until they exist.
+ * a Python file for PyTorch's, a JavaScript module for others. Keras's weights get a declaration in any case. The files it names for data are placeholders: `loadTask` points at them until they exist.
  */
 export function scaffoldTask(header: CheckpointHeader, hints: ModelHints): readonly ScaffoldFile[] {
-  if (hints.architecture) return [{ name: TASK_FILE_NAME, text: declaration(hints) }];
+  if (hints.architecture) return [{ name: TASK_FILE_NAME, text: declaration(hints, MODEL_IN_CHECKPOINT) }];
+  if (header.format === 'keras-hdf5') return [{ name: TASK_FILE_NAME, text: declaration(hints, MODEL_BESIDE) }];
   if (isPytorch(header)) {
     return [
       { name: TASK_FILE_NAME, text: pytorchTaskFile() },
@@ -78,7 +79,15 @@ function guess({ activation, outputs }: ModelHints): Guess {
   return { output, loss: 'softmaxCrossEntropy', metric: 'accuracy', targets: 'classes' };
 }
 
-function declaration(hints: ModelHints): string {
+const MODEL_IN_CHECKPOINT = `  // The checkpoints have the architecture in them.
+  "model": "checkpoint",`;
+
+/** Of Keras's `.weights.h5`. */
+const MODEL_BESIDE = `  // These checkpoints hold weights only. Write the architecture once, in Python:
+  //   open("model.json", "w").write(model.to_json())
+  "model": "model.json",`;
+
+function declaration(hints: ModelHints, model: string): string {
   const { output, loss, metric, targets } = guess(hints);
   const known = hints.inputShape?.every((length) => length > 0) === true ? hints.inputShape : undefined;
   const inputs = known?.reduce((product, length) => product * length, 1);
@@ -98,8 +107,7 @@ function declaration(hints: ModelHints): string {
   return `{
   // How to compute the loss of this model. Paths are relative to this file; completion lists what else there is.
   "engine": "tfjs",
-  // The checkpoints have the architecture in them.
-  "model": "checkpoint",
+${model}
   "data": {
     // Examples are the rows of a .csv, .npy or .npz file; columns count from 0.
     "inputs": ${oneLine(inputSource)},

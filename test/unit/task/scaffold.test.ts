@@ -22,6 +22,24 @@ test('reads shape, activation and outputs of a model that TensorFlow.js saved', 
   });
 });
 
+test('reads the same of a model of Keras, and says what to do where there are weights only', async (context) => {
+  const keras = path.resolve(fixtures, '../keras/run/checkpoints/epoch-1.keras');
+  assert.deepEqual(await readModelHints(await requireComplete(keras)), {
+    architecture: true,
+    inputShape: [6, 6, 1],
+    activation: 'softmax',
+    outputs: 3,
+  });
+  const legacy = await readModelHints(await requireComplete(path.join(fixtures, 'keras/legacy/epoch-1.h5')));
+  assert.equal(legacy.architecture, true);
+
+  const directory = directoryWith(context);
+  const weights = await requireComplete(path.join(fixtures, 'keras/weights/epoch-1.weights.h5'));
+  const [file, ...more] = await createTask(weights, directory);
+  assert.deepEqual(more, []);
+  assert.match(readFileSync(file!, 'utf8'), /model\.to_json\(\).*\n {2}"model": "model\.json",/);
+});
+
 test('the task file for a LayersModel fits it, and only its data files are missing', async (context) => {
   const directory = directoryWith(context);
   const header = await requireComplete(path.join(fixtures, 'tfjs/epoch-1'));

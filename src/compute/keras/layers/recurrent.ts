@@ -224,12 +224,10 @@ function unroll(
   const [batch, length] = x.shape as [number, number];
   const mask = run.masks.of(x);
   const steps = cell.begin(batch, run);
-  const inputs = tf.unstack(steps.project(x), 1);
-  const masks = mask === undefined ? undefined : tf.unstack(tf.cast(mask, 'float32'), 1);
-  if (backwards) {
-    inputs.reverse();
-    masks?.reverse();
-  }
+  // In a copy: tfjs's gradient goes by the list that it gave.
+  const inTime = (all: readonly Tensor[]): readonly Tensor[] => (backwards ? all.toReversed() : all);
+  const inputs = inTime(tf.unstack(steps.project(x), 1));
+  const masks = mask === undefined ? undefined : inTime(tf.unstack(tf.cast(mask, 'float32'), 1));
   let states: readonly Tensor[] =
     initial.length > 0 ? initial : cell.states.map((size) => tf.zeros([batch, size]) as Tensor);
   let output: Tensor = tf.zeros([batch, cell.units]);
