@@ -57,7 +57,7 @@ export function resample(x: Tensor, axis: number, matrix: readonly (readonly num
     [matrix.length, length],
   );
   const flat = tf.reshape(last, [-1, length]);
-  const mixed = tf.matMul(flat, weights as Tensor, false, true);
+  const mixed = tf.matMul(flat, weights, false, true);
   return tf.transpose(tf.reshape(mixed, [...last.shape.slice(0, -1), matrix.length]), order);
 }
 
@@ -112,8 +112,8 @@ export function labels(
   const rest = Array.from({ length: Math.max(0, rank - named) }, (_, i) => `*${i}`);
   const expand = (text: string): string[] => {
     const at = text.indexOf('...');
-    if (at === -1) return [...text];
-    return [...text.slice(0, at), ...rest, ...text.slice(at + 3)];
+    if (at === -1) return Array.from(text);
+    return [...Array.from(text.slice(0, at)), ...rest, ...Array.from(text.slice(at + 3))];
   };
   const [left, right, result] = [expand(parts[1]!), expand(parts[2]!), expand(parts[3]!)];
   const known = new Set([...left, ...right]);

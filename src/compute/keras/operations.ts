@@ -117,7 +117,7 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['Selu', activation('selu')],
 ]);
 
-const withoutGradient = tf.customGrad((x) => ({
+const withoutGradient: (x: Tensor) => Tensor = tf.customGrad((x) => ({
   value: tf.clone(x as Tensor),
   gradFunc: (dy: Tensor) => tf.zerosLike(dy),
 }));

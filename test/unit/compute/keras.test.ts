@@ -1,15 +1,22 @@
 /** Whole models of Keras: outputs, BatchNorm's statistics and gradients against Keras's own. */
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { selectBackend } from '../../../src/compute/backends/select.ts';
+import { declaredModel } from '../../../src/compute/objective/declared-model.ts';
 import type { BackendName } from '../../../src/compute/protocol.ts';
 import { tf } from '../../../src/compute/tf.ts';
+import { readParameter } from '../../../src/core/checkpoints/merge.ts';
+import { formatById, requireComplete } from '../../../src/core/checkpoints/registry.ts';
+import { readArchitecture } from '../../../src/core/keras/architecture.ts';
+import { temporaryDirectory, writeText } from './files.ts';
 import {
   apply,
   asInputs,
   kerasFixtures,
   largestDifference,
+  loadWeights,
   openKeras,
   readKerasFixture,
   toTensor,
@@ -107,4 +114,60 @@ test('the roles of weights: a frozen BatchNorm keeps its statistics', async () =
   );
   assert.equal(model.weights.filter(({ role }) => role === 'state').length, 2);
   model.dispose();
+});
+
+/** By declaredModel, as a task has it. */
+async function outputsOf(declared: string, checkpoint: string): Promise<number[]> {
+  const header = await requireComplete(checkpoint);
+  const model = await declaredModel(declared, header, new Map());
+  await loadWeights(model, header);
+  const output = apply(model, [{ shape: [2, 3], values: [1, -2, 0.5, 0.1, 3, -1] }], false);
+  const values = [...(await output.data())];
+  output.dispose();
+  model.dispose();
+  return values;
+}
+
+test('one model in every file: .keras, .h5, .weights.h5 with each kind of architecture, converted model.json', async () => {
+  await selectBackend('cpu', []);
+  const file = (name: string): string => path.join(kerasFixtures, '../checkpoints/keras', name);
+  const archive = file('zip/epoch-1.keras');
+  const expected = await outputsOf('checkpoint', archive);
+  assert.equal(expected.length, 4);
+  assert.ok(expected.every(Number.isFinite) && new Set(expected).size === 4);
+
+  const { model } = (await readArchitecture(archive))!;
+  const directory = temporaryDirectory();
+  const json = writeText(path.join(directory, 'architecture.json'), JSON.stringify(model));
+  const weights = file('weights/epoch-1.weights.h5');
+  for (const [declared, checkpoint] of [
+    ['checkpoint', file('legacy/epoch-1.h5')],
+    [archive, weights],
+    [file('legacy/epoch-1.h5'), weights],
+    [json, weights],
+    [json, archive],
+    [archive, file('legacy/epoch-1.h5')],
+  ] as const) {
+    assert.deepEqual(await outputsOf(declared, checkpoint), expected, `${declared} with ${checkpoint}`);
+  }
+
+  // As tensorflowjs_converter writes one.
+  const legacy = await requireComplete(file('legacy/epoch-1.h5'));
+  const reader = await formatById(legacy.format).open(legacy);
+  const parts: Uint8Array[] = [];
+  const manifest: object[] = [];
+  for (const tensor of legacy.tensors) {
+    const values = Float32Array.from(await readParameter(reader, tensor));
+    parts.push(new Uint8Array(values.buffer));
+    const name = tensor.name.split('/').slice(-2).join('/');
+    manifest.push({ name, shape: tensor.shape, dtype: 'float32' });
+  }
+  await reader.close();
+  const converted = path.join(directory, 'converted');
+  mkdirSync(converted);
+  writeFileSync(path.join(converted, 'weights.bin'), Buffer.concat(parts));
+  const weightsManifest = [{ paths: ['weights.bin'], weights: manifest }];
+  const document = { format: 'layers-model', modelTopology: { model_config: model }, weightsManifest };
+  writeText(path.join(converted, 'model.json'), JSON.stringify(document));
+  assert.deepEqual(await outputsOf('checkpoint', converted), expected);
 });

@@ -36,13 +36,13 @@ const einsumDense: LayerDefinition = {
     if (kernelText === undefined) throw new Refusal(`has the equation "${equation}", which is not known.`);
     const kernel = weight(
       'kernel',
-      [...kernelText].map(() => undefined),
+      Array.from(kernelText).map(() => undefined),
     );
     const biasAxes = config.has('bias_axes') ? config.text('bias_axes') : undefined;
     const resultAxes = equation.split('->')[1]!.replace('...', '').trim();
     // From its first axis on, a bias has all axes of the output; those that are not named have length 1.
-    const first = biasAxes === undefined ? 0 : [...resultAxes].findIndex((label) => biasAxes.includes(label));
-    const biasShape = [...resultAxes]
+    const first = biasAxes === undefined ? 0 : Array.from(resultAxes).findIndex((label) => biasAxes.includes(label));
+    const biasShape = Array.from(resultAxes)
       .slice(first)
       .map((label) => (biasAxes?.includes(label) === true ? undefined : 1));
     const bias = biasAxes === undefined ? undefined : weight('bias', biasShape);

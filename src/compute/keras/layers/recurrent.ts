@@ -352,7 +352,8 @@ const bidirectional: LayerDefinition = {
   },
 };
 
-function merge(mode: string | undefined, y: Tensor, reversed: Tensor): Output {
+function merge(
+  mode: 'concat' | 'sum' | 'ave' | 'mul' | undefined, y: Tensor, reversed: Tensor): Output {
   switch (mode) {
     case 'concat':
       return tf.concat([y, reversed], y.rank - 1);
@@ -362,7 +363,7 @@ function merge(mode: string | undefined, y: Tensor, reversed: Tensor): Output {
       return tf.div(tf.add(y, reversed), 2);
     case 'mul':
       return tf.mul(y, reversed);
-    default:
+    case undefined:
       return [y, reversed];
   }
 }
