@@ -133,7 +133,8 @@ function pieces(texts: Texts, name: string): readonly string[] {
 function ofText(file: string, bytes: Uint8Array): KerasArchitecture {
   requireSize(bytes.length);
   if (hasTooManyParts(bytes)) throw bad(file, 'describes more layers than any model has.');
-  if (depthOf(bytes) > MAX_DEPTH) throw bad(file, `has objects in objects more than ${MAX_DEPTH} levels deep.`);
+  if (depthOf(bytes) > MAX_DEPTH)
+    throw bad(file, `has objects in objects more than ${MAX_DEPTH} levels deep.`);
   let model: unknown;
   try {
     model = parse(bytes);

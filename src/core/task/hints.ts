@@ -21,7 +21,9 @@ export async function readModelHints(header: CheckpointHeader): Promise<ModelHin
   const layers = layersOf(model);
   const last = layers.findLast(({ config }) => config !== undefined);
   const inputShape = layers
-    .map(({ config }) => config?.['batch_shape'] ?? config?.['batch_input_shape'] ?? config?.['batchInputShape'])
+    .map(
+      ({ config }) => config?.['batch_shape'] ?? config?.['batch_input_shape'] ?? config?.['batchInputShape'],
+    )
     .find(Array.isArray)
     ?.slice(1)
     .map((length: unknown) => (length === null ? 0 : length));

@@ -21,7 +21,8 @@ export const MODULE_NAME = 'task.mjs';
  */
 export function scaffoldTask(header: CheckpointHeader, hints: ModelHints): readonly ScaffoldFile[] {
   if (hints.architecture) return [{ name: TASK_FILE_NAME, text: declaration(hints, MODEL_IN_CHECKPOINT) }];
-  if (header.format === 'keras-hdf5') return [{ name: TASK_FILE_NAME, text: declaration(hints, MODEL_BESIDE) }];
+  if (header.format === 'keras-hdf5')
+    return [{ name: TASK_FILE_NAME, text: declaration(hints, MODEL_BESIDE) }];
   if (isPytorch(header)) {
     return [
       { name: TASK_FILE_NAME, text: pytorchTaskFile() },

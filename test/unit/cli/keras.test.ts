@@ -41,7 +41,16 @@ print(loss, accuracy)
 test('twa average --method twa writes a .keras', async (context) => {
   const directory = directoryWith(context);
   const out = path.join(directory, 'merged.keras');
-  const args = ['average', path.join(fixture, 'checkpoints'), '--method', 'twa', '--out', out];
+  const args = [
+    'average',
+    path.join(fixture, 'checkpoints'),
+    '--method',
+    'twa',
+    '--epochs',
+    '3',
+    '--out',
+    out,
+  ];
   const outcome = await twa([...args, '--backend', 'wasm', '--json']);
   assert.equal(outcome.code, 0, outcome.stderr);
   const report = onlyDocument(outcome) as unknown as AverageReport;
@@ -50,12 +59,16 @@ test('twa average --method twa writes a .keras', async (context) => {
   // Its running statistics were recomputed for the mix, so it is not just a mean of the files.
   cpSync(path.join(fixture, 'twa.json'), path.join(directory, 'twa.json'));
   for (const split of ['train', 'validation', 'test']) {
-    for (const part of ['x', 'y']) cpSync(path.join(fixture, `${split}_${part}.npy`), path.join(directory, `${split}_${part}.npy`));
+    for (const part of ['x', 'y'])
+      cpSync(path.join(fixture, `${split}_${part}.npy`), path.join(directory, `${split}_${part}.npy`));
   }
   const again = await twa(['evaluate', out, '--backend', 'wasm', '--json']);
   assert.equal(again.code, 0, again.stderr);
   const [evaluated] = (onlyDocument(again) as unknown as EvaluateResult).rows;
-  assert.ok(Math.abs(evaluated!.loss - row.loss) < TOLERANCE, `${evaluated!.loss}, in the report ${row.loss}`);
+  assert.ok(
+    Math.abs(evaluated!.loss - row.loss) < TOLERANCE,
+    `${evaluated!.loss}, in the report ${row.loss}`,
+  );
 
   await context.test('Keras loads it and measures the same', skipWithout(['keras', 'tensorflow']), () => {
     const { stdout, stderr } = spawnSync(PYTHON, ['-c', EVALUATE, out, fixture], {
@@ -71,10 +84,20 @@ test('twa average --method twa writes a .keras', async (context) => {
 
 test('weights without an architecture: the error says what to name', async (context) => {
   const directory = directoryWith(context, {
-    'twa.json': readFileSync(path.join(fixture, 'twa.json'), 'utf8').replaceAll(/"(\w+)\.npy"/g, `"${fixture}/$1.npy"`),
+    'twa.json': readFileSync(path.join(fixture, 'twa.json'), 'utf8').replaceAll(
+      /"(\w+)\.npy"/g,
+      `"${fixture}/$1.npy"`,
+    ),
   });
   const weights = path.join(root, 'test/fixtures/checkpoints/keras/weights/epoch-1.weights.h5');
-  const outcome = await twa(['evaluate', weights, '--task', path.join(directory, 'twa.json'), '--backend', 'wasm']);
+  const outcome = await twa([
+    'evaluate',
+    weights,
+    '--task',
+    path.join(directory, 'twa.json'),
+    '--backend',
+    'wasm',
+  ]);
   assert.equal(outcome.code, 1);
   assert.match(outcome.stderr, /holds weights only: name a "model" in twa\.json \(a \.keras or \.h5 file/);
 });

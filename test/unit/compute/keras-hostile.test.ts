@@ -13,12 +13,22 @@ import { apply, modelOfCase } from './keras.ts';
 
 before(() => selectBackend('cpu', []));
 
-const input = { class_name: 'InputLayer', config: { batch_shape: [null, 4], name: 'in' }, name: 'in', inbound_nodes: [] };
+const input = {
+  class_name: 'InputLayer',
+  config: { batch_shape: [null, 4], name: 'in' },
+  name: 'in',
+  inbound_nodes: [],
+};
 const tensor = (name: string, call = 0): object => ({
   class_name: '__keras_tensor__',
   config: { shape: [null, 4], dtype: 'float32', keras_history: [name, call, 0] },
 });
-const layer = (className: string, config: object = {}, name = className, from = 'in'): Record<string, unknown> => ({
+const layer = (
+  className: string,
+  config: object = {},
+  name = className,
+  from = 'in',
+): Record<string, unknown> => ({
   module: 'keras.layers',
   class_name: className,
   config: { name, trainable: true, dtype: 'float32', ...config },
@@ -28,7 +38,12 @@ const layer = (className: string, config: object = {}, name = className, from = 
 });
 const graph = (layers: readonly unknown[], output = 'last'): Record<string, unknown> => ({
   class_name: 'Functional',
-  config: { name: 'model', layers: [input, ...layers], input_layers: ['in', 0, 0], output_layers: [output, 0, 0] },
+  config: {
+    name: 'model',
+    layers: [input, ...layers],
+    input_layers: ['in', 0, 0],
+    output_layers: [output, 0, 0],
+  },
 });
 const sequence = (...layers: readonly unknown[]): Record<string, unknown> => ({
   class_name: 'Sequential',
@@ -48,14 +63,27 @@ async function refusalOf(model: Record<string, unknown>): Promise<TwaError> {
 }
 
 test('every layer that is not known is named, and how to bring one', async () => {
-  const error = await refusalOf(sequence(layer('Flatten'), layer('Sparkle'), layer('Dense', { units: -3 }, 'head'), layer('Lambda', {}, 'code')));
+  const error = await refusalOf(
+    sequence(
+      layer('Flatten'),
+      layer('Sparkle'),
+      layer('Dense', { units: -3 }, 'head'),
+      layer('Lambda', {}, 'code'),
+    ),
+  );
   assert.equal(error.code, 'unsupported');
-  assert.match(error.message, /Sparkle "Sparkle" is not known here: export it from a task module as one of its "layers"\. There are 3 such layers in all\.$/);
+  assert.match(
+    error.message,
+    /Sparkle "Sparkle" is not known here: export it from a task module as one of its "layers"\. There are 3 such layers in all\.$/,
+  );
   assert.match(error.details[1]!, /^Dense "head" has a units that is -3, not 1 or more\.$/);
-  assert.match(error.details[2]!, /^Lambda "code" runs Python code that is in the file, which is never executed here\.$/);
+  assert.match(
+    error.details[2]!,
+    /^Lambda "code" runs Python code that is in the file, which is never executed here\.$/,
+  );
 });
 
-test('a class of one\'s own that is called like one of Keras\'s is not taken for it', async () => {
+test("a class of one's own that is called like one of Keras's is not taken for it", async () => {
   const own = { ...layer('Dense', { units: 2 }), module: 'my.package', registered_name: 'my>Dense' };
   assert.match((await refusalOf(sequence(own))).message, /Dense "Dense" is not known here/);
 });
@@ -63,9 +91,18 @@ test('a class of one\'s own that is called like one of Keras\'s is not taken for
 test('circles, missing layers and nonsense end in an error', async () => {
   const circle = graph([layer('ReLU', {}, 'a', 'last'), layer('ReLU', {}, 'last', 'a')]);
   assert.match((await refusalOf(circle)).message, /go round in a circle/);
-  assert.match((await refusalOf(graph([layer('ReLU', {}, 'a')]))).message, /outputs that are none of its layers/);
-  assert.match((await refusalOf(graph([layer('ReLU', {}, 'last', 'nowhere')]))).message, /an input that no layer gives/);
-  assert.match((await refusalOf(graph([{ ...layer('ReLU', {}, 'last'), inbound_nodes: [7] }]))).message, /a call that is none/);
+  assert.match(
+    (await refusalOf(graph([layer('ReLU', {}, 'a')]))).message,
+    /outputs that are none of its layers/,
+  );
+  assert.match(
+    (await refusalOf(graph([layer('ReLU', {}, 'last', 'nowhere')]))).message,
+    /an input that no layer gives/,
+  );
+  assert.match(
+    (await refusalOf(graph([{ ...layer('ReLU', {}, 'last'), inbound_nodes: [7] }]))).message,
+    /a call that is none/,
+  );
   assert.match((await refusalOf(sequence(7))).message, /a layer without class_name and config/);
   assert.match((await refusalOf({ class_name: 'Sequential', config: {} })).message, /has no list of layers/);
 });
@@ -109,7 +146,10 @@ test('sizes that no memory holds are refused before anything is allocated', asyn
     layer('ZeroPadding1D', { padding: 2_000_000_000 }),
   ]) {
     const model = await build(sequence(one));
-    assert.throws(() => apply(model, [{ shape: [1, 2, 2], values: [1, 2, 3, 4] }], false), /more than there is memory for/);
+    assert.throws(
+      () => apply(model, [{ shape: [1, 2, 2], values: [1, 2, 3, 4] }], false),
+      /more than there is memory for/,
+    );
     model.dispose();
   }
 });
@@ -117,25 +157,46 @@ test('sizes that no memory holds are refused before anything is allocated', asyn
 test('weights that are not those of the architecture are all named', async () => {
   const error = await refusalOf(sequence(layer('Dense', { units: 2 })));
   assert.equal(error.code, 'mismatch');
-  assert.match(error.message, /Dense "Dense", kernel: there is no layers\/dense\/vars\/0 in the checkpoint\. There are 2 differences in all\.$/);
+  assert.match(
+    error.message,
+    /Dense "Dense", kernel: there is no layers\/dense\/vars\/0 in the checkpoint\. There are 2 differences in all\.$/,
+  );
 });
 
 test('files that hold no architecture say so', async () => {
   const directory = temporaryDirectory();
   const file = (name: string, text: string): string => writeText(path.join(directory, name), text);
-  await assert.rejects(readArchitecture(file('a.json', '[1, 2')), { code: 'bad-task', message: /is not valid JSON/ });
-  await assert.rejects(readArchitecture(file('b.json', '{"a": 1}')), { code: 'bad-task', message: /does not describe a Keras model/ });
+  await assert.rejects(readArchitecture(file('a.json', '[1, 2')), {
+    code: 'bad-task',
+    message: /is not valid JSON/,
+  });
+  await assert.rejects(readArchitecture(file('b.json', '{"a": 1}')), {
+    code: 'bad-task',
+    message: /does not describe a Keras model/,
+  });
   const deep = '{"class_name": "A", "config": {"a": '.concat('['.repeat(100_000), ']'.repeat(100_000), '}}');
-  await assert.rejects(readArchitecture(file('deep.json', deep)), { code: 'bad-task', message: /300 levels deep/ });
+  await assert.rejects(readArchitecture(file('deep.json', deep)), {
+    code: 'bad-task',
+    message: /300 levels deep/,
+  });
   await assert.rejects(readArchitecture(file('c.keras', 'PK')), { code: 'bad-task' });
-  await assert.rejects(readArchitecture(file('d.h5', 'no HDF5 at all, but long enough to be looked at all the same, is it')), { code: 'bad-task', message: /not an HDF5 file/ });
+  await assert.rejects(
+    readArchitecture(file('d.h5', 'no HDF5 at all, but long enough to be looked at all the same, is it')),
+    { code: 'bad-task', message: /not an HDF5 file/ },
+  );
   await assert.rejects(readArchitecture(path.join(directory, 'none.keras')), { code: 'not-found' });
 });
 
 test('a layer of a task module takes part, with its weights', async () => {
   const custom = customLayers(
     {
-      'my>Scale': ({ config, weight }: { config: Record<string, unknown>; weight: (name: string, shape: number[]) => { read(): Tensor } }) => {
+      'my>Scale': ({
+        config,
+        weight,
+      }: {
+        config: Record<string, unknown>;
+        weight: (name: string, shape: number[]) => { read(): Tensor };
+      }) => {
         const factor = weight('factor', [config['size'] as number]);
         return (x: Tensor) => tf.mul(x, factor.read());
       },

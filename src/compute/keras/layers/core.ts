@@ -41,7 +41,8 @@ const einsumDense: LayerDefinition = {
     const biasAxes = config.has('bias_axes') ? config.text('bias_axes') : undefined;
     const resultAxes = equation.split('->')[1]!.replace('...', '').trim();
     // From its first axis on, a bias has all axes of the output; those that are not named have length 1.
-    const first = biasAxes === undefined ? 0 : Array.from(resultAxes).findIndex((label) => biasAxes.includes(label));
+    const first =
+      biasAxes === undefined ? 0 : Array.from(resultAxes).findIndex((label) => biasAxes.includes(label));
     const biasShape = Array.from(resultAxes)
       .slice(first)
       .map((label) => (biasAxes?.includes(label) === true ? undefined : 1));

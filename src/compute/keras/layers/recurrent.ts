@@ -352,8 +352,7 @@ const bidirectional: LayerDefinition = {
   },
 };
 
-function merge(
-  mode: 'concat' | 'sum' | 'ave' | 'mul' | undefined, y: Tensor, reversed: Tensor): Output {
+function merge(mode: 'concat' | 'sum' | 'ave' | 'mul' | undefined, y: Tensor, reversed: Tensor): Output {
   switch (mode) {
     case 'concat':
       return tf.concat([y, reversed], y.rank - 1);
