@@ -105,7 +105,10 @@ export interface FileContents {
 // Metrics --------------------------------------------------------------------------------------------------------
 
 export interface MetricsSource {
-  /** Of a log's whole name without its directory: /^train\.log$/. A name that is read already stays with its format. */
+  /**
+   * Of a log's whole name without its directory: /^train\.log$/. A name that is read already stays with its format, and
+   * pictures, text (`.txt`, `.md`) and sources are never looked at.
+   */
   readonly fileName: RegExp;
   /** One per log; a log that was replaced gets a new one. */
   open(path: string): MetricsParser;

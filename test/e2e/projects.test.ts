@@ -123,6 +123,7 @@ describe('The output of a Hugging Face Trainer', () => {
       await workbench.chooseFromMenu(workbench.rows(/^Checkpoint checkpoint-24/), 'Average Uniformly (SWA)');
       await workbench.webview(REPORT);
       await workbench.rows(/^Average uniform-1/).waitFor();
+      assert.equal(await workbench.rows(/^Run /).count(), 1, 'the average is no run of its own');
       await workbench.screenshot('16-huggingface-result');
 
       const merged = path.join(outputs(), 'averages/uniform-1');

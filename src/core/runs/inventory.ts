@@ -2,7 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../checkpoints/files.ts';
 import { positionOf } from '../checkpoints/names.ts';
-import { candidateFor } from '../checkpoints/registry.ts';
+import { AVERAGES_DIRECTORY, candidateFor } from '../checkpoints/registry.ts';
 import type { CheckpointFormat, Inspection } from '../checkpoints/types.ts';
 import { readReport } from '../averaging/report.ts';
 import type { AverageReport } from '../averaging/types.ts';
@@ -95,7 +95,7 @@ export class Inventory {
   touch(path: string): boolean {
     const candidate = candidateFor(path);
     if (candidate !== undefined) this.#touchedCheckpoints.set(candidate.path, candidate.format);
-    const format = candidateMetrics(path);
+    const format = isInAverage(path) ? undefined : candidateMetrics(path);
     if (format !== undefined) this.#touchedLogs.set(path, format);
     if (isReport(path)) this.#touchedReports.add(path);
     const isConfig = isTrainingConfig(path);
@@ -431,4 +431,9 @@ function summaryOf(reportPath: string, report: AverageReport): AverageSummary {
 function sentenceOf(error: unknown, path: string): string {
   if (error instanceof TwaError) return error.message;
   return `${basename(path)} could not be read: ${error instanceof Error ? error.message : String(error)}.`;
+}
+
+/** An average that is a directory is a copy of a checkpoint, with its trainer_state.json: no log of a training. */
+function isInAverage(path: string): boolean {
+  return basename(dirname(dirname(path))) === AVERAGES_DIRECTORY;
 }

@@ -1,6 +1,6 @@
 /** Projects as users have them, their logs by the real writers: what belongs to one run is one run. */
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -290,4 +290,20 @@ test("metrics in a checkpoint's own metadata; what a log says comes first", asyn
     [{ val_loss: 0.51234, 'val/accuracy': 0.875 }, { val_loss: NaN }],
   );
   assert.ok(runs[0]!.checkpoints.every((checkpoint) => !('ownMetrics' in checkpoint)));
+});
+
+test('Trainer: an average is a copy of a checkpoint with its trainer_state.json, and no run of its own', async (t) => {
+  const root = await temporaryDirectory(t);
+  const outputs = join(root, 'outputs');
+  await cp(join(FIXTURES, '../journeys/huggingface/outputs'), outputs, { recursive: true });
+  await cp(join(outputs, 'checkpoint-32'), join(outputs, 'averages/uniform-1'), { recursive: true });
+  const watched = watching(t, [root], { polling: false });
+  await watched.scanned();
+  const { runs } = await watched.until('the average', ({ runs: all }) =>
+    all.some(({ averages }) => averages.length === 1),
+  );
+  assert.deepEqual(
+    runs.map(({ directory, checkpoints, averages }) => [directory, checkpoints.length, averages.length]),
+    [[outputs, 4, 1]],
+  );
 });
