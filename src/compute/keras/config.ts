@@ -109,7 +109,7 @@ export class Config {
   }
 
   #wrong(key: string, value: unknown, wanted: string): Refusal {
-    const text = JSON.stringify(value) ?? 'missing';
+    const text = value === undefined ? 'missing' : JSON.stringify(value);
     return new Refusal(
       `has a ${key} that is ${text.length > 80 ? `${text.slice(0, 80)}...` : text}, not ${wanted}.`,
     );

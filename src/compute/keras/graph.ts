@@ -362,6 +362,6 @@ function isInference({ named }: Call): boolean {
 function dropNorms(node: LayerNode): void {
   node.norms.length = 0;
   for (const { layers } of node.children) {
-    for (const child of [layers].flat() as LayerNode[]) dropNorms(child);
+    for (const child of 'slots' in layers ? [layers] : layers) dropNorms(child);
   }
 }

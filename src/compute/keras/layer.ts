@@ -130,13 +130,13 @@ export function several(compute: (xs: readonly Tensor[], run: Run) => Output): L
 export function firstTensor(args: readonly unknown[], named: ReadonlyMap<string, unknown>): Tensor {
   const first = args.length > 0 ? args[0] : [...named.values()][0];
   const found = Array.isArray(first) && first.length === 1 ? (first[0] as unknown) : first;
-  if (found instanceof tf.Tensor) return found;
+  if (found instanceof tf.Tensor) return found as Tensor;
   throw new Error('it takes one tensor, and is given another number of them');
 }
 
 /** All tensors in lists, lists of lists and so on, in order. */
 export function tensorsIn(value: unknown): Tensor[] {
-  if (value instanceof tf.Tensor) return [value];
+  if (value instanceof tf.Tensor) return [value as Tensor];
   return Array.isArray(value) ? value.flatMap(tensorsIn) : [];
 }
 

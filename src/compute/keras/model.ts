@@ -189,7 +189,7 @@ function bind(
 function normsOf(node: LayerNode): Norm[] {
   return [
     ...node.norms,
-    ...node.children.flatMap(({ layers }) => ([layers].flat() as LayerNode[]).flatMap(normsOf)),
+    ...node.children.flatMap(({ layers }) => ('slots' in layers ? [layers] : layers).flatMap(normsOf)),
   ];
 }
 

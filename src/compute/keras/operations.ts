@@ -137,10 +137,10 @@ export function operationOf(entry: Fields, config: Config): LayerDefinition | un
 }
 
 function tensorOf(value: unknown): Tensor {
-  if (value instanceof tf.Tensor) return value;
+  if (value instanceof tf.Tensor) return value as Tensor;
   const found = Array.isArray(value) && value.length === 1 ? (value[0] as unknown) : value;
   if (typeof found === 'number') return tf.scalar(found);
-  if (found instanceof tf.Tensor) return found;
+  if (found instanceof tf.Tensor) return found as Tensor;
   // A constant of the graph.
   if (
     isRecord(value) &&
@@ -156,7 +156,7 @@ function tensorOf(value: unknown): Tensor {
 function shapeOf(shape: readonly unknown[], x: Tensor): number[] {
   return shape.map((length, i) => {
     if (typeof length === 'number' && Number.isSafeInteger(length)) return length;
-    return i === 0 ? x.shape[0]! : -1;
+    return i === 0 ? x.shape[0] : -1;
   });
 }
 

@@ -10,7 +10,7 @@ import type { LayerCase } from './keras.ts';
 /** float32 sums of a few dozen products of numbers about 1. */
 const TOLERANCE = 1e-5;
 
-const cases = readKerasFixture<LayerCase[]>('layers.json');
+const cases = readKerasFixture('layers.json') as LayerCase[];
 
 for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[]) {
   test(`layers of Keras on ${backend}`, async (context) => {
@@ -30,10 +30,7 @@ for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[])
             () => tf.mean(tf.square(model.apply(asInputs(one.inputs), true))),
             parameters.map(({ variable }) => variable),
           );
-          assert.equal(
-            Object.values(grads).filter((gradient) => gradient !== null).length,
-            parameters.length,
-          );
+          assert.equal(Object.keys(grads).length, parameters.length);
           tf.dispose([value, grads]);
         }
         model.dispose();

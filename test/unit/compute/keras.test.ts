@@ -37,17 +37,13 @@ const models = [
 
 for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[]) {
   for (const { name, files } of models) {
-    const expected = readKerasFixture<Expected>(`${name}.json`);
+    const expected = readKerasFixture(`${name}.json`) as Expected;
     for (const file of files) {
       test(`${file} on ${backend}`, async (context) => {
         await selectBackend(backend, []);
         const tensors = tf.memory().numTensors;
         const model = await openKeras(path.join(kerasFixtures, file));
-        const compare = async (
-          what: string,
-          found: ArrayLike<number>,
-          wanted: ArrayLike<number>,
-        ): Promise<void> => {
+        const compare = (what: string, found: ArrayLike<number>, wanted: ArrayLike<number>): void => {
           const difference = largestDifference(found, wanted);
           context.diagnostic(`${what}: ${difference.toExponential(1)}`);
           assert.ok(difference < TOLERANCE, `${what} differs by ${difference}`);
@@ -55,7 +51,7 @@ for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[])
 
         const outputs = apply(model, expected.inputs, false);
         assert.deepEqual(outputs.shape, expected.outputs.shape);
-        await compare('outputs', await outputs.data(), expected.outputs.values);
+        compare('outputs', await outputs.data(), expected.outputs.values);
         outputs.dispose();
 
         if (expected.gradients !== undefined && file.endsWith('.h5')) {
@@ -66,12 +62,12 @@ for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[])
         }
 
         const training = apply(model, expected.inputs, true);
-        await compare('outputs in training', await training.data(), expected.training.outputs.values);
+        compare('outputs in training', await training.data(), expected.training.outputs.values);
         training.dispose();
         const named = new Map(model.weights.map((weight) => [weight.name, weight]));
         if (file.endsWith('.h5')) {
           for (const [weight, { values }] of Object.entries(expected.training.running)) {
-            await compare(weight, await named.get(weight)!.variable.data(), values);
+            compare(weight, await named.get(weight)!.variable.data(), values);
           }
         }
         model.dispose();
@@ -84,7 +80,7 @@ for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[])
 async function compareGradients(
   model: Awaited<ReturnType<typeof openKeras>>,
   { inputs, cotangent, gradients = {} }: Expected,
-  compare: (what: string, found: ArrayLike<number>, wanted: ArrayLike<number>) => Promise<void>,
+  compare: (what: string, found: ArrayLike<number>, wanted: ArrayLike<number>) => void,
 ): Promise<void> {
   const parameters = model.weights.filter(({ role }) => role === 'parameter');
   const { value, grads } = tf.variableGrads(
@@ -93,7 +89,7 @@ async function compareGradients(
   );
   assert.deepEqual(parameters.map(({ name }) => name).sort(), Object.keys(gradients).sort());
   for (const { name, variable } of parameters) {
-    await compare(`gradient of ${name}`, await grads[variable.name]!.data(), gradients[name]!.values);
+    compare(`gradient of ${name}`, await grads[variable.name]!.data(), gradients[name]!.values);
   }
   tf.dispose([value, grads]);
 }

@@ -33,8 +33,8 @@ export interface LayerCase {
   readonly tolerance?: number;
 }
 
-export function readKerasFixture<T>(name: string): T {
-  return JSON.parse(readFileSync(path.join(kerasFixtures, name), 'utf8')) as T;
+export function readKerasFixture(name: string): unknown {
+  return JSON.parse(readFileSync(path.join(kerasFixtures, name), 'utf8')) as unknown;
 }
 
 /** The model in a checkpoint, with its weights; dispose of it. */

@@ -145,7 +145,7 @@ function headMask(mask: Tensor, scores: Tensor): Tensor {
 }
 
 function tensorAt(value: unknown, name: string): Tensor {
-  if (value instanceof tf.Tensor) return value;
+  if (value instanceof tf.Tensor) return value as Tensor;
   throw new Error(`it is given no ${name}`);
 }
 

@@ -73,9 +73,7 @@ const conv: LayerDefinition = {
         if (groups > 1) throw new Error('it has groups in three dimensions, which TensorFlow.js has not');
         const weights = kernel.read() as unknown as Parameters<typeof tf.conv3d>[1];
         const volume = x as unknown as Parameters<typeof tf.conv3d>[0];
-        return finish(
-          tf.conv3d(volume, weights, strides as [number, number, number], padding) as unknown as Tensor,
-        );
+        return finish(tf.conv3d(volume, weights, strides as [number, number, number], padding));
       }
       const weights = imageKernel(kernel.read(), rank);
       return finish(
@@ -131,7 +129,7 @@ const separable: LayerDefinition = {
       const [deep, points] = [imageKernel(first.read(), rank), imageKernel(second.read(), rank)];
       return finish(
         onImages(x, geometry, (image, steps, pad) =>
-          tf.conv2d(tf.depthwiseConv2d(image, deep, steps, pad) as Tensor4D, points, 1, 'valid'),
+          tf.conv2d(tf.depthwiseConv2d<Tensor4D>(image, deep, steps, pad), points, 1, 'valid'),
         ),
       );
     });
@@ -151,7 +149,7 @@ const transposed: LayerDefinition = {
     const lengthened = (length: number, i: number): number =>
       length * strides[i]! + (padding === 'valid' ? Math.max(size[i]! - strides[i]!, 0) : 0);
     return channelsLast(builder, (x) => {
-      const shape = [x.shape[0]!, ...x.shape.slice(1, -1).map(lengthened), filters];
+      const shape = [x.shape[0], ...x.shape.slice(1, -1).map(lengthened), filters];
       requireModest(shape);
       const weights = imageKernel(kernel.read(), rank);
       const steps = (rank === 1 ? [1, ...strides] : strides) as [number, number];

@@ -158,7 +158,7 @@ const flatten: LayerDefinition = {
     return one((x) => {
       const order = [0, ...x.shape.slice(2).map((_, i) => i + 2), 1];
       const last = first && x.rank > 2 ? tf.transpose(x, order) : x;
-      return tf.reshape(last, [x.shape[0]!, -1]);
+      return tf.reshape(last, [x.shape[0], -1]);
     });
   },
 };
@@ -167,7 +167,7 @@ const reshape: LayerDefinition = {
   build({ config }) {
     const shape = config.list('target_shape');
     if (!isIntegers(shape)) throw new Refusal('has a target_shape that is none.');
-    return one((x) => tf.reshape(x, [x.shape[0]!, ...shape]));
+    return one((x) => tf.reshape(x, [x.shape[0], ...shape]));
   },
 };
 

@@ -75,7 +75,7 @@ function batchDot(x: Tensor, xAxis: number, y: Tensor, yAxis: number): Tensor {
   const [ofX, ofY] = [rest(x, xAxis), rest(y, yAxis)];
   const size = (tensor: Tensor, axes: readonly number[]): number =>
     axes.reduce((product, axis) => product * tensor.shape[axis]!, 1);
-  const batch = x.shape[0]!;
+  const batch = x.shape[0];
   const a = tf.reshape(tf.transpose(x, [0, ...ofX, xAxis]), [batch, size(x, ofX), x.shape[xAxis]!]);
   const b = tf.reshape(tf.transpose(y, [0, yAxis, ...ofY]), [batch, y.shape[yAxis]!, size(y, ofY)]);
   const shape = [batch, ...ofX.map((axis) => x.shape[axis]!), ...ofY.map((axis) => y.shape[axis]!)];

@@ -64,12 +64,7 @@ function windows(
   }
   const pool3 = kind === 'max' ? tf.maxPool3d : tf.avgPool3d;
   const volume = x as unknown as Parameters<typeof tf.maxPool3d>[0];
-  return pool3(
-    volume,
-    size as [number, number, number],
-    strides as [number, number, number],
-    padding,
-  ) as unknown as Tensor;
+  return pool3(volume, size as [number, number, number], strides as [number, number, number], padding);
 }
 
 const globalPool = (kind: 'max' | 'avg'): LayerDefinition => ({

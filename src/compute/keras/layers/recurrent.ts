@@ -229,7 +229,7 @@ function unroll(
   const inputs = inTime(tf.unstack(steps.project(x), 1));
   const masks = mask === undefined ? undefined : inTime(tf.unstack(tf.cast(mask, 'float32'), 1));
   let states: readonly Tensor[] =
-    initial.length > 0 ? initial : cell.states.map((size) => tf.zeros([batch, size]) as Tensor);
+    initial.length > 0 ? initial : cell.states.map((size): Tensor => tf.zeros([batch, size]));
   let output: Tensor = tf.zeros([batch, cell.units]);
   const outputs: Tensor[] = [];
   for (let t = 0; t < length; t++) {
@@ -396,7 +396,7 @@ const timeDistributed: LayerDefinition = {
 function containsNorm(layer: Pick<Layer, 'norms' | 'children'>): boolean {
   return (
     layer.norms.length > 0 ||
-    layer.children.some(({ layers }) => [layers].flat().some((child) => containsNorm(child as Layer)))
+    layer.children.some(({ layers }) => [layers].flat().some((child) => containsNorm(child)))
   );
 }
 
