@@ -37,13 +37,23 @@ const chosen = problems.filter(({ name }) => options.only.split(',').includes(na
 
 const { label } = await selectBackend(options.backend as BackendChoice, [process.cwd()]);
 console.log(`${label}, Node ${process.version}`);
-await settings.results.unit('environment', () =>
+const { backend: before } = await settings.results.unit('environment', () =>
   Promise.resolve({ backend: label, node: process.version, platform: `${process.platform} ${process.arch}` }),
 );
+if (before !== label) {
+  throw new Error(
+    `${options.out} was measured on ${before}, this is ${label}: name another --out, or a --backend.`,
+  );
+}
 const report = () => writeResults(settings.results, options.report);
 
+// "5" is 1 to 5, "3-5" those: several processes can share the work.
+const [lowest, highest] = options.seeds.includes('-')
+  ? options.seeds.split('-').map(Number)
+  : [1, Number(options.seeds)];
+
 // Seed by seed, so that what is there after an interruption is comparable.
-for (let seed = 1; seed <= Number(options.seeds); seed++) {
+for (let seed = lowest!; seed <= highest!; seed++) {
   for (const problem of chosen) {
     const tuned = await tune(problem, settings);
     if (stages.has('head')) {
@@ -66,6 +76,6 @@ for (let seed = 1; seed <= Number(options.seeds); seed++) {
     }
     await report();
   }
-  if (seed === 1 && stages.has('cost')) await measureCost(settings.results);
 }
+if (stages.has('cost')) await measureCost(settings.results);
 await report();

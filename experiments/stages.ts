@@ -5,7 +5,14 @@ import path from 'node:path';
 import { runPass } from '../src/core/averaging/pass.ts';
 import { seededRandom } from '../src/core/averaging/rng.ts';
 import { score } from '../src/core/averaging/summary.ts';
-import type { FitData, PassPhase, PassResult, TableRow, TwaOptions } from '../src/core/averaging/types.ts';
+import type {
+  Constraint,
+  FitData,
+  PassPhase,
+  PassResult,
+  TableRow,
+  TwaOptions,
+} from '../src/core/averaging/types.ts';
 import type { Problem } from './problems.ts';
 import {
   objectiveOver,
@@ -59,12 +66,17 @@ export interface Constant {
 /** One pass; `rows` are on the test split. */
 export interface Pass {
   readonly rule: TwaOptions['rule'];
+  /** Absent: the rule's own. */
+  readonly constraint?: Constraint;
   readonly fitData: FitData;
   readonly rows: readonly Pick<
     TableRow,
     'id' | 'label' | 'metric' | 'metricInterval' | 'loss' | 'lossInterval'
   >[];
   readonly coefficients: readonly number[];
+  /** Gradients were taken over so many examples in all; an epoch of training takes them over `trainExamples`. */
+  readonly gradientExamples: number;
+  readonly trainExamples: number;
   readonly use: string;
   readonly sentence: string;
   readonly notes: readonly string[];
@@ -74,6 +86,8 @@ export interface Pass {
 
 export interface Passes {
   readonly epochs: readonly [first: number, last: number];
+  /** Of an epoch of plain training just before the passes: times of other days are no measure for theirs. */
+  readonly plainEpoch?: Seconds;
   readonly passes: readonly Pass[];
 }
 
@@ -165,7 +179,7 @@ export async function constant(
   return { snapshots: trained?.snapshots ?? (await readSnapshots(file, epochs + 1)), losses, seconds };
 }
 
-type Wanted = Pick<Pass, 'rule' | 'fitData'>;
+type Wanted = Pick<Pass, 'rule' | 'constraint' | 'fitData'>;
 
 /** Passes over checkpoints, oldest first. */
 export async function average(
@@ -176,10 +190,17 @@ export async function average(
   wanted: readonly Wanted[],
 ): Promise<Pass[]> {
   const passes: Pass[] = [];
-  for (const { rule, fitData } of wanted) {
+  for (const one of wanted) {
+    const { fitData } = one;
     const engine = await openEngine(problem, seed, fitData);
     try {
       const objective = objectiveOver(engine, snapshots, names);
+      let gradientExamples = 0;
+      const lossAndGradient = objective.lossAndGradient.bind(objective);
+      objective.lossAndGradient = (coefficients, examples, ...rest) => {
+        gradientExamples += examples.length;
+        return lossAndGradient(coefficients, examples, ...rest);
+      };
       const seconds: Partial<Record<PassPhase, Seconds>> = {};
       const clock = stopwatch();
       // Progress of a phase is told when work is done.
@@ -188,17 +209,18 @@ export async function average(
       };
       const found = await runPass(
         objective,
-        { method: 'twa', options: { rule, fitData }, buffers: 'recalibrate', seed },
+        { method: 'twa', options: one, buffers: 'recalibrate', seed },
         { onProgress: (progress) => count(progress.phase) },
       );
       count('evaluating');
       passes.push({
-        rule,
-        fitData,
+        ...one,
         rows: found.table.map(({ id, label, metric, metricInterval, loss, lossInterval }) => ({
           ...{ id, label, metric, metricInterval, loss, lossInterval },
         })),
         coefficients: found.coefficients,
+        gradientExamples,
+        trainExamples: engine.trainSize,
         use: found.recommendation.use,
         sentence: found.recommendation.sentence,
         notes: found.notes,
@@ -216,21 +238,33 @@ const RULES: readonly Wanted[] = [
   { rule: 'v4', fitData: 'validation' },
   { rule: 'iclr', fitData: 'validation' },
   { rule: 'lbfgs', fitData: 'validation' },
+  { rule: 'lbfgs', constraint: 'free', fitData: 'validation' },
 ];
 
 const namesOf = (first: number, last: number): string[] =>
   Array.from({ length: last - first + 1 }, (_, i) => `epoch-${first + i}`);
+
+/** After an epoch to warm up. */
+async function epochOfTraining(problem: Problem, rate: number, seed: number): Promise<Seconds> {
+  const plan = { seed, rate, schedule: 'constant' } as const;
+  await train(problem, { ...plan, epochs: 1 });
+  const { seconds } = await train(problem, { ...plan, epochs: PEER_EPOCHS });
+  return { wall: seconds.wall / PEER_EPOCHS, cpu: seconds.cpu / PEER_EPOCHS };
+}
+
+const PEER_EPOCHS = 2;
 
 /** TWA over every epoch of the first half. */
 export function head(problem: Problem, tuned: Tuned, seed: number, settings: Settings): Promise<Passes> {
   const half = Math.ceil(epochsOf(problem, settings) / 2);
   return settings.results.unit(`head-${problem.name}-${seed}`, async () => {
     const { snapshots } = await constant(problem, tuned.rate, seed, settings);
+    const plainEpoch = await epochOfTraining(problem, tuned.rate, seed);
     const passes = await average(problem, seed, snapshots.slice(1, half + 1), namesOf(1, half), [
       ...RULES,
       { rule: 'v4', fitData: 'train' },
     ]);
-    return { epochs: [1, half], passes };
+    return { epochs: [1, half], plainEpoch, passes };
   });
 }
 

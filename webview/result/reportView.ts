@@ -81,6 +81,7 @@ function headline(report: AverageReport, strings: ResultStrings, events: ReportE
     { class: 'headline' },
     h('p', { class: 'muted' }, methodName(method, strings)),
     h('h1', {}, recommendation.sentence),
+    ...(recommendation.gain === undefined ? [] : [h('p', { class: 'gain' }, recommendation.gain)]),
     h(
       'p',
       { class: 'output' },

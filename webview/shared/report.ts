@@ -146,7 +146,7 @@ export const averageReport: Reader<AverageReport> = object(
     splits: orUndefined(splits),
     metric: orUndefined(metric),
     table: arrayOf(row),
-    recommendation: object({ use: string, sentence: string }),
+    recommendation: object({ use: string, sentence: string }, { gain: string }),
     lossCurve: arrayOf(lossPoint),
     notes: arrayOf(string),
     provenance,

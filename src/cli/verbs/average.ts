@@ -87,7 +87,7 @@ const FIT_OPTIONS = {
   patience: whole(
     'N',
     1,
-    `stop after this many epochs without a better stop split (default: ${DEFAULT.patience},\nlbfgs ${DEFAULTS.lbfgs.patience})`,
+    `stop after this many epochs without anything better on the stop split (default: ${DEFAULT.patience})`,
   ),
   ridge: decimal('X', 'a number of at least 0', (x) => x >= 0, 'pull toward the plain average (default: 0)'),
   sparse: { help: 'leave out all checkpoints that the stop split would not miss' },
@@ -452,6 +452,7 @@ function describe(report: AverageReport): string {
   return [
     ...(table === '' ? [] : [table, '']),
     report.recommendation.sentence,
+    ...(report.recommendation.gain === undefined ? [] : [report.recommendation.gain]),
     ...report.notes,
     ...(report.splits === undefined ? [] : [`Splits: ${report.splits.origin}.`]),
     ...(report.provenance.blocks ?? []).map(

@@ -11,6 +11,7 @@ import { coefficientsOf, project, spanBasis } from './basis.ts';
 import { ofBlock, overallCoefficients } from './blocks.ts';
 import { typicalDistance } from './gram.ts';
 import type { JudgedMix, PassHooks } from './judge.ts';
+import { Patience } from './patience.ts';
 import { minimize } from './quasi-newton.ts';
 import { ridged } from './ridge.ts';
 import { permutation, seededRandom } from './rng.ts';
@@ -74,6 +75,7 @@ export async function descend(
   const judged: JudgedMix[] = [start];
   const curve: LossPoint[] = [];
   let best = 0;
+  const patience = new Patience(options.patience, score(start.stop, metric.name).loss);
   const add = (step: number, fitLoss: number, at: JudgedMix): void => {
     const reached = score(at.stop, metric.name);
     const point = { step, epoch: step, fitLoss, stopLoss: reached.loss, stopMetric: reached.metric };
@@ -117,7 +119,7 @@ export async function descend(
         metric,
       );
       add(iteration, value, judged[iteration]!);
-      return iteration >= best + options.patience;
+      return patience.isOver(iteration, best, score(stop, metric.name).loss);
     },
   });
 

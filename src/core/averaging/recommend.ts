@@ -42,12 +42,15 @@ export function recommend(
 ): Recommendation {
   const contenders = SIMPLEST_FIRST.flatMap((id) => candidates.filter((candidate) => candidate.id === id));
   const rowOf = ({ id }: Candidate): TableRow => table.find((row) => row.id === id)!;
-  const columns = contenders.map(({ report }) => metricValues(report, metric.name));
-  const samples = resampleMeans(columns, contenders[0]!.report.weights, seed);
-  const compare = (one: Candidate, other: Candidate): Difference => ({
-    difference: rowOf(one).metric - rowOf(other).metric,
-    ...pairedInterval(samples[contenders.indexOf(one)]!, samples[contenders.indexOf(other)]!),
-  });
+  const ofMetric = contenders.map(({ report }) => metricValues(report, metric.name));
+  const ofLoss = contenders.map(({ report }) => report.loss);
+  const samples = resampleMeans([...ofMetric, ...ofLoss], contenders[0]!.report.weights, seed);
+  const compare = (one: Candidate, other: Candidate, what: 'metric' | 'loss' = 'metric'): Difference => {
+    const [a, b] = [one, other].map(
+      (candidate) => samples[contenders.indexOf(candidate) + (what === 'loss' ? contenders.length : 0)]!,
+    );
+    return { difference: rowOf(one)[what] - rowOf(other)[what], ...pairedInterval(a!, b!) };
+  };
   const judge = (one: Candidate, other: Candidate): Verdict => {
     if (one.report.weights.length < FEWEST_NUMBERS) return 'unknown';
     const [a, b] = [rowOf(one).metric, rowOf(other).metric];
@@ -75,6 +78,9 @@ export function recommend(
     return `(${describe(compare(one, uniform))}, ${of})`;
   };
 
+  const best = contenders.find(({ id }) => id === 'best');
+  const gain = best === undefined ? {} : { gain: gainOver(best) };
+
   if (used === uniform) {
     const numbers = `${metric.name} ${metricOf(rival)} against ${metricOf(uniform)} ${difference(rival)}`;
     const words = inWords(judge(rival, uniform));
@@ -82,12 +88,37 @@ export function recommend(
     return {
       use: used.id,
       sentence: `Use the plain average: ${name(rival)} is ${words}, ${numbers}.${loss}`,
+      ...gain,
     };
   }
   const against = `${metricOf(used)} against ${metricOf(uniform)} of the plain average ${difference(used)}`;
   const other =
     used === rival ? '' : ` ${beginning(rival)}, with ${metricOf(rival)}, is ${inWords(judge(rival, used))}.`;
-  return { use: used.id, sentence: `Use ${name(used)}: ${metric.name} ${against}.${other}` };
+  return { use: used.id, sentence: `Use ${name(used)}: ${metric.name} ${against}.${other}`, ...gain };
+
+  /** In one sentence, of the report split. */
+  function gainOver(single: Candidate): string {
+    const over = `over the ${name(single)}`;
+    if (used === single) return `Averaging gained nothing ${over}.`;
+    const numbers =
+      `${metric.name} ${metricOf(used)} instead of ${metricOf(single)} ` +
+      `(${describe(compare(used, single))})`;
+    switch (judge(used, single)) {
+      case 'better':
+        return `Gained ${over}: ${numbers}.`;
+      case 'worse':
+        return `Lost against the ${name(single)}, which was not as good on the stop split: ${numbers}.`;
+      case 'unknown':
+        return `Too few numbers to say what was gained ${over}: ${numbers}.`;
+      case 'same': {
+        const loss = compare(used, single, 'loss');
+        const losses = `loss ${number(rowOf(used).loss)} instead of ${number(rowOf(single).loss)}`;
+        return metric.name !== 'loss' && loss.high < 0
+          ? `Gained ${over} in loss alone: ${losses} (${describe(loss)}); ${numbers} is within noise.`
+          : `Nothing was gained beyond noise ${over}: ${numbers}.`;
+      }
+    }
+  }
 }
 
 function verdict(versus: Difference, metric: Metric): Verdict {

@@ -294,6 +294,7 @@ const asTimings: Narrow<AverageReport['timings']> = asObject((members) => ({
 const asRecommendation: Narrow<Recommendation> = asObject((members) => ({
   use: members.get('use', asString),
   sentence: members.get('sentence', asString),
+  ...members.maybe('gain', asString),
 }));
 
 const asReport: Narrow<AverageReport> = asObject((members) => ({

@@ -2,6 +2,7 @@
 import { throwIfAborted, TwaError } from '../errors.ts';
 import { overallCoefficients } from './blocks.ts';
 import type { JudgedMix, PassHooks } from './judge.ts';
+import { Patience } from './patience.ts';
 import { permutation, seededRandom, type Random } from './rng.ts';
 import { ridged } from './ridge.ts';
 import type { Rule } from './rules/rule.ts';
@@ -44,7 +45,7 @@ export async function trainCoefficients<State>(
   hooks: PassHooks,
 ): Promise<Training> {
   const { metric } = objective;
-  const { epochs, patience, batchSize } = settings.options;
+  const { epochs, batchSize } = settings.options;
   const fitSize = objective.splits.fit;
   const stepsPerEpoch = Math.ceil(fitSize / batchSize);
   const steps = epochs * stepsPerEpoch;
@@ -81,6 +82,8 @@ export async function trainCoefficients<State>(
   /** The start, and the mix after every epoch. */
   const judged: JudgedMix[] = [start];
   let best = 0;
+  const patience = new Patience(settings.options.patience, startScore.loss);
+  let isOver = false;
   let state = rule.init(start.coefficients);
   let stepsTaken = 0;
   let epoch = 0;
@@ -107,7 +110,7 @@ export async function trainCoefficients<State>(
     return ofEpoch.value > atStart.loss + 2 * noise ? undefined : sincePoint.value;
   };
 
-  while (epoch < epochs && epoch < best + patience) {
+  while (epoch < epochs && !isOver) {
     const fitLoss = await trainEpoch();
     if (fitLoss === undefined) {
       if (halvings === MOST_HALVINGS) break;
@@ -133,6 +136,7 @@ export async function trainCoefficients<State>(
     const reached = score(stop, metric.name);
     const point = { step: stepsTaken, epoch, fitLoss, stopLoss: reached.loss, stopMetric: reached.metric };
     addPoint(point, epoch * stepsPerEpoch, coefficients);
+    isOver = patience.isOver(epoch, best, reached.loss);
   }
 
   const notes: string[] = [];

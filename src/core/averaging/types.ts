@@ -131,7 +131,7 @@ export interface TwaOptions {
   /** L2 (iclr: on w, which is ridge on beta) or decoupled (v4: on x). */
   readonly weightDecay: number;
   readonly momentum: number;
-  /** Stop when the stop split has not improved for this many epochs. */
+  /** Stop after so many epochs without anything better on the stop split, see `patience.ts`. */
   readonly patience: number;
   /** Adds ridge / 2 * n * sum_i (a_i - 1/n)^2 to the loss: pulls toward the plain average. */
   readonly ridge: number;
@@ -213,6 +213,8 @@ export interface Recommendation {
   readonly use: string;
   /** One honest sentence, with the numbers. */
   readonly sentence: string;
+  /** What that row gains over the best single checkpoint, or that nothing was gained. Absent where nothing was evaluated. */
+  readonly gain?: string;
 }
 
 /** The coefficients of one block, oldest checkpoint first. */

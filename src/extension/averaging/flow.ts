@@ -10,6 +10,7 @@ import type { AverageReport, PassProgress } from '../../core/averaging/types.ts'
 import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
 import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { expandPaths, inspectPath, requireComplete } from '../../core/checkpoints/registry.ts';
+import { isRunningStatistic } from '../../core/checkpoints/running-statistics.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import type { Engine } from '../../core/task/types.ts';
@@ -166,7 +167,8 @@ export class AveragingFlow {
           vscode.workspace.asRelativePath(task),
         ),
       });
-      return picked && (await complete(picked, headers.length, dialogs, title));
+      const batchNorm = headers.some(({ tensors }) => tensors.some(isRunningStatistic));
+      return picked && (await complete(picked, headers.length, dialogs, title, batchNorm));
     }
     const answer = await dialogs.pickOne(withoutTaskOptions(), {
       title,
@@ -216,7 +218,7 @@ export class AveragingFlow {
 
   async #run(
     { headers }: Chosen,
-    { method, options = {}, settings, coefficients }: Plan,
+    { method, options = {}, settings, coefficients, buffers = 'recalibrate' }: Plan,
     task: string | undefined,
     { signal, report }: JobControl,
     onProgress: (progress: PassProgress) => void,
@@ -246,7 +248,7 @@ export class AveragingFlow {
         ...(settings === undefined ? {} : { settings }),
         ...(coefficients === undefined ? {} : { coefficients }),
         // Running statistics of a mean are only right after a pass over data; without a task there is no data.
-        buffers: task === undefined ? 'average' : 'recalibrate',
+        buffers: task === undefined ? 'average' : buffers,
         seed: SEED,
         backend: readSetting('backend'),
         ...(pytorch === undefined ? {} : { pytorch }),

@@ -2,15 +2,17 @@
 import * as l10n from '@vscode/l10n';
 import { EMA_DECAY, LAST_K } from '../../core/averaging/coefficients.ts';
 import { DEFAULTS } from '../../core/averaging/defaults.ts';
-import type { Method, MethodSettings, TwaOptions } from '../../core/averaging/types.ts';
+import type { BufferMode, Method, MethodSettings, TwaOptions } from '../../core/averaging/types.ts';
 import type { Dialogs, Option } from '../dialogs.ts';
 
 export interface Plan {
   readonly method: Method;
   readonly options?: Partial<TwaOptions>;
   readonly settings?: MethodSettings;
-  /** For `manual`, oldest checkpoint first. */
+  /** For `manual` and the start `given`, oldest checkpoint first. */
   readonly coefficients?: readonly number[];
+  /** Of BatchNorm; absent: recalibrated where there are data. */
+  readonly buffers?: BufferMode;
   /** What must be asked before the plan is whole. */
   readonly ask?: 'count' | 'decay' | 'coefficients' | 'twa';
 }
@@ -118,12 +120,19 @@ export function withoutTaskOptions(): readonly Option<WithoutTask>[] {
   ];
 }
 
-/** Asks for what the plan still needs; undefined where the user turns away. */
+type Asking = Pick<Dialogs, 'input' | 'pickOne'>;
+
+/**
+ * Asks for what the plan still needs; undefined where the user turns away.
+ * @param count of checkpoints
+ * @param batchNorm whether their model has running statistics
+ */
 export async function complete(
   { ask, ...plan }: Plan,
   count: number,
-  dialogs: Pick<Dialogs, 'input' | 'pickOne'>,
+  dialogs: Asking,
   title: string,
+  batchNorm = false,
 ): Promise<Plan | undefined> {
   if (ask === undefined) return plan;
   switch (ask) {
@@ -152,24 +161,59 @@ export async function complete(
       return text === undefined ? undefined : { ...plan, settings: { decay: Number(text) } };
     }
     case 'coefficients': {
-      const text = await dialogs.input({
-        title,
-        prompt: l10n.t('{0} numbers with commas between, the oldest checkpoint first.', count),
-        value: new Array<string>(count).fill(String(Number((1 / count).toPrecision(3)))).join(', '),
-        check: (given) => {
-          const parts = given.split(',');
-          return parts.length === count && parts.every((part) => isNumber(part.trim()))
-            ? undefined
-            : l10n.t('{0} numbers with commas between.', count);
-        },
-      });
-      return text === undefined ? undefined : { ...plan, coefficients: text.split(',').map(Number) };
+      const coefficients = await askCoefficients(count, dialogs, title);
+      return coefficients === undefined ? undefined : { ...plan, coefficients };
     }
     case 'twa': {
       const options = await askOptions(dialogs, title);
-      return options === undefined ? undefined : { ...plan, options };
+      if (options === undefined) return undefined;
+      const coefficients =
+        options.start === 'given' ? await askCoefficients(count, dialogs, title) : ('none' as const);
+      if (coefficients === undefined) return undefined;
+      const buffers = batchNorm ? await askBuffers(dialogs, title) : ('none' as const);
+      if (buffers === undefined) return undefined;
+      return {
+        ...{ ...plan, options },
+        ...(coefficients === 'none' ? {} : { coefficients }),
+        ...(buffers === 'none' ? {} : { buffers }),
+      };
     }
   }
+}
+
+async function askCoefficients(
+  count: number,
+  dialogs: Asking,
+  title: string,
+): Promise<readonly number[] | undefined> {
+  const text = await dialogs.input({
+    title,
+    prompt: l10n.t('{0} numbers with commas between, the oldest checkpoint first.', count),
+    value: new Array<string>(count).fill(String(Number((1 / count).toPrecision(3)))).join(', '),
+    check: (given) => {
+      const parts = given.split(',');
+      return parts.length === count && parts.every((part) => isNumber(part.trim()))
+        ? undefined
+        : l10n.t('{0} numbers with commas between.', count);
+    },
+  });
+  return text?.split(',').map(Number);
+}
+
+/** The result shows what each of them comes to on the stop split. */
+function askBuffers(dialogs: Asking, title: string): Promise<BufferMode | undefined> {
+  return dialogs.pickOne<BufferMode>(
+    [
+      {
+        label: l10n.t('Recalibrated'),
+        detail: l10n.t('Measured anew over training data: those of the averaged model itself.'),
+        value: 'recalibrate',
+      },
+      { label: l10n.t('Averaged'), detail: l10n.t('As the weights.'), value: 'average' },
+      { label: l10n.t('Of the newest checkpoint'), detail: l10n.t('As they are there.'), value: 'newest' },
+    ],
+    { title, placeholder: l10n.t('Which running statistics of BatchNorm?') },
+  );
 }
 
 function isNumber(text: string): boolean {
@@ -177,10 +221,7 @@ function isNumber(text: string): boolean {
 }
 
 /** One choice after another; the default of each comes first. */
-async function askOptions(
-  dialogs: Pick<Dialogs, 'input' | 'pickOne'>,
-  title: string,
-): Promise<Partial<TwaOptions> | undefined> {
+async function askOptions(dialogs: Asking, title: string): Promise<Partial<TwaOptions> | undefined> {
   const pick = <T>(placeholder: string, options: readonly Option<T>[]): Promise<T | undefined> =>
     dialogs.pickOne(options, { title, placeholder });
   const option = <T>(value: T, label: string, detail: string): Option<T> => ({ label, detail, value });
@@ -222,6 +263,7 @@ async function askOptions(
     ),
     option('last' as const, l10n.t('Newest checkpoint'), l10n.t('For late checkpoints.')),
     option('best' as const, l10n.t('Best checkpoint'), l10n.t('When bad ones are among them.')),
+    option('given' as const, l10n.t('Own Coefficients…'), l10n.t('One number for each checkpoint.')),
   ]);
   if (start === undefined) return undefined;
 

@@ -34,6 +34,7 @@ describe('result page', () => {
       await view.page.getByRole('heading', { level: 1 }).innerText(),
       report.recommendation.sentence,
     );
+    assert.equal(await view.page.locator('.headline .gain').innerText(), report.recommendation.gain);
     const rows = view.page.locator('.comparison tbody tr');
     assert.deepEqual(
       await rows.locator('.label').allInnerTexts(),

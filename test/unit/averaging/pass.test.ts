@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { optionsFor } from '../../../src/core/averaging/defaults.ts';
 import { runPass, type PassRequest } from '../../../src/core/averaging/pass.ts';
+import { Patience } from '../../../src/core/averaging/patience.ts';
 import { seededRandom } from '../../../src/core/averaging/rng.ts';
 import type { PassProgress, PassResult, TableRow } from '../../../src/core/averaging/types.ts';
 import { TwaError } from '../../../src/core/errors.ts';
@@ -118,6 +119,21 @@ describe('twa', () => {
     const kept = points.findIndex((point) => point.stopLoss === row(result, 'twa').stopLoss);
     assert.equal(points.length - 1, kept + 2);
     assert.ok(points.length < 50);
+  });
+
+  test('a loss that falls is worth waiting for, one that creeps is not', () => {
+    const over = (losses: readonly number[], best = 0): number =>
+      losses.findIndex((_, at) => {
+        const patience = new Patience(2, 10);
+        return losses.slice(0, at + 1).map((loss, i) => patience.isOver(i + 1, best, loss))[at];
+      }) + 1;
+    assert.equal(over([9, 8, 7, 6, 5]), 0, 'a tenth an epoch');
+    assert.equal(over([9.99, 9.98, 9.97, 9.96, 9.95]), 2, 'a thousandth an epoch');
+    assert.equal(over([9.99, 9.98, 9.97, 9.96, 9.95], 2), 4, 'with a best mix after two epochs');
+    assert.equal(over([9, 9, 9, 9]), 3);
+    assert.equal(over([NaN, NaN, 9, 9, 9]), 2);
+    assert.equal(new Patience(1, -10).isOver(1, 0, -11), false, 'a loss may be negative');
+    assert.equal(new Patience(1, -10).isOver(1, 0, -10), true);
   });
 
   for (const start of ['last', 'best'] as const) {
@@ -463,7 +479,7 @@ describe('defaults', () => {
       learningRate: 2,
       weightDecay: 1e-5,
       momentum: 0.9,
-      patience: 10,
+      patience: 3,
       constraint: 'free',
       schedule: 'step',
       granularity: 'one',

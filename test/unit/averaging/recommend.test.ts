@@ -127,6 +127,38 @@ describe('recommend', () => {
     });
   }
 
+  for (const [name, results, gain] of [
+    [
+      'beyond noise',
+      { best: [900, 900], uniform: [910, 910], twa: [940, 940] },
+      /^Gained over the best single \(epoch-7\): accuracy 0\.94 instead of 0\.9 \(difference \+0\.04, 95 % interval \+0\.0\d+ to \+0\.0\d+\)\.$/,
+    ],
+    [
+      'within noise',
+      { best: [929, 929], uniform: [930, 930], twa: [931, 931] },
+      /^Nothing was gained beyond noise over the best single \(epoch-7\): accuracy 0\.93 instead of 0\.929 /,
+    ],
+    [
+      'in loss alone',
+      { best: [929, 929, 2], uniform: [930, 930, 1], twa: [931, 931, 1] },
+      /^Gained over the best single \(epoch-7\) in loss alone: loss [01]\.\d+ instead of [12]\.?\d* .*; accuracy 0\.93 instead of 0\.929 .* is within noise\.$/,
+    ],
+    [
+      'nothing, where the best single one is to be used',
+      { best: [940, 940], uniform: [800, 800], twa: [941, 941] },
+      /^Averaging gained nothing over the best single \(epoch-7\)\.$/,
+    ],
+    [
+      'less than nothing, where the stop split chose wrongly',
+      { best: [900, 960], uniform: [930, 930], twa: [931, 931] },
+      /^Lost against the best single \(epoch-7\), which was not as good on the stop split: accuracy 0\.93 instead of 0\.96 /,
+    ],
+  ] as readonly (readonly [string, Results, RegExp])[]) {
+    test(`what was gained over the best single checkpoint: ${name}`, () => {
+      assert.match(recommendFor(results).gain!, gain);
+    });
+  }
+
   test('a loss that is lower beyond noise is said, but does not decide', () => {
     const { use, sentence } = recommendFor({
       best: [900, 900],
@@ -138,9 +170,13 @@ describe('recommend', () => {
   });
 
   test('a handful of numbers decides nothing', () => {
-    const { use, sentence } = recommendFor({ best: [2, 2], uniform: [1, 1], twa: [5, 5] }, 5);
+    const { use, sentence, gain } = recommendFor({ best: [2, 2], uniform: [1, 1], twa: [5, 5] }, 5);
     assert.equal(use, 'uniform');
     assert.match(sentence, /TWA is not to be told from it by so few numbers, accuracy 1 against 0\.2/);
+    assert.match(
+      gain!,
+      /^Too few numbers to say what was gained over the best single \(epoch-7\): accuracy 0\.2 /,
+    );
   });
 
   test('a candidate whose metric is not a number is never recommended', () => {

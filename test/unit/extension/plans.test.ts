@@ -61,3 +61,24 @@ test('what is asked becomes part of the plan', async () => {
     },
   });
 });
+
+test('step by step: a given start asks for the coefficients, BatchNorm for its statistics, and only then', async () => {
+  const asked: string[] = [];
+  const last = {
+    ...yes,
+    pickOne: <T>(
+      options: readonly { readonly value: T }[],
+      { placeholder }: { readonly placeholder?: string } = {},
+    ) => {
+      asked.push(placeholder ?? '');
+      return Promise.resolve(options.at(-1)?.value);
+    },
+  };
+  const plan = await complete({ method: 'twa', ask: 'twa' }, 2, last, '', true);
+  assert.deepEqual(plan?.coefficients, [0.5, 0.5]);
+  assert.equal(plan.options?.start, 'given');
+  assert.equal(plan.buffers, 'newest');
+  const withBatchNorm = asked.splice(0);
+  assert.equal((await complete({ method: 'twa', ask: 'twa' }, 2, last, ''))?.buffers, undefined);
+  assert.deepEqual(asked, withBatchNorm.slice(0, -1));
+});
