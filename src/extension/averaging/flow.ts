@@ -32,10 +32,11 @@ import type { Runs } from '../watching/runs.ts';
 import { choose, FEWEST, proposal } from './choose.ts';
 import type { Choice } from './choose.ts';
 import type { Job, JobControl, JobQueue } from './jobQueue.ts';
-import { complete, planOptions, UNIFORM, withoutTaskOptions } from './plans.ts';
+import { planOptions, UNIFORM, withoutTaskOptions } from './plans.ts';
 import type { Plan } from './plans.ts';
 import { overall, progressText } from './progress.ts';
 import { pytorchOptions } from './python.ts';
+import { complete } from './questions.ts';
 import { taskFor } from './task.ts';
 
 /** Every random choice of a pass follows from it; the report names it. */
@@ -168,7 +169,7 @@ export class AveragingFlow {
         ),
       });
       const batchNorm = headers.some(({ tensors }) => tensors.some(isRunningStatistic));
-      return picked && (await complete(picked, headers.length, dialogs, title, batchNorm));
+      return picked && (await complete(picked, { title, count: headers.length, batchNorm }, dialogs));
     }
     const answer = await dialogs.pickOne(withoutTaskOptions(), {
       title,
@@ -176,7 +177,7 @@ export class AveragingFlow {
     });
     if (answer === 'create') await createTaskFile([{ kind: 'path', path: run }]);
     if (answer === undefined || answer === 'create') return undefined;
-    return await complete(answer, headers.length, dialogs, title);
+    return await complete(answer, { title, count: headers.length }, dialogs);
   }
 
   async #work(chosen: Chosen, plan: Plan, task: string | undefined): Promise<AverageReport> {

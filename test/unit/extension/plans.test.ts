@@ -1,24 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_RULE } from '../../../src/core/averaging/defaults.ts';
-import { METHODS } from '../../../src/core/averaging/methods.ts';
-import {
-  complete,
-  planOptions,
-  withoutTaskOptions,
-  type Plan,
-} from '../../../src/extension/averaging/plans.ts';
+import { DEFAULT_RULE, DEFAULTS, optionsFor } from '../../../src/core/averaging/defaults.ts';
+import { METHODS, RULES } from '../../../src/core/averaging/methods.ts';
+import { parseFit, writeFit } from '../../../src/extension/averaging/fitText.ts';
+import { planOptions, withoutTaskOptions, type Plan } from '../../../src/extension/averaging/plans.ts';
+import { complete } from '../../../src/extension/averaging/questions.ts';
 
 test('the quick pick offers the same rule first as the command line takes by default', () => {
   assert.equal(planOptions()[0]?.value.options?.rule, DEFAULT_RULE);
 });
+
+const subject = { title: 'title', count: 3 };
 
 /** Answers with the first option, or with the text that is there already. */
 const yes = {
   pickOne: <T>(options: readonly { readonly value: T }[]) => Promise.resolve(options[0]?.value),
   input: ({ value, check }: { value: string; check: (text: string) => string | undefined }) => {
     assert.equal(check(value), undefined, 'what is proposed is right');
-    for (const wrong of ['', 'x', '-1', '1e999']) assert.notEqual(check(wrong), undefined, wrong);
+    for (const wrong of ['x', '-1', '1e999']) assert.notEqual(check(wrong), undefined, wrong);
     return Promise.resolve(value);
   },
 };
@@ -33,38 +32,41 @@ test('every method can be chosen with a task, and those by formula without', asy
   assert.ok(!methods(planOptions(false)).has('twa'));
 
   for (const { value } of planOptions()) {
-    const whole = await complete(value, 3, yes, 'title');
+    const whole = await complete(value, subject, yes);
     assert.equal(whole?.method, value.method);
     assert.equal(whole.ask, undefined);
-    if (value.ask !== undefined) assert.equal(await complete(value, 3, no, 'title'), undefined);
+    if (value.ask !== undefined) assert.equal(await complete(value, subject, no), undefined);
   }
 });
 
 test('what is asked becomes part of the plan', async () => {
-  assert.deepEqual(await complete({ method: 'last-k', ask: 'count' }, 3, yes, ''), {
+  const answers = (plan: Plan) => complete(plan, subject, yes);
+  assert.deepEqual(await answers({ method: 'last-k', ask: 'newest' }), {
     method: 'last-k',
     settings: { k: 3 },
   });
-  assert.deepEqual(await complete({ method: 'ema', ask: 'decay' }, 3, yes, ''), {
+  assert.deepEqual(await answers({ method: 'ema', ask: 'decay' }), {
     method: 'ema',
     settings: { decay: 0.8 },
   });
-  assert.deepEqual(await complete({ method: 'manual', ask: 'coefficients' }, 2, yes, ''), {
+  assert.deepEqual(await answers({ method: 'manual', ask: 'coefficients' }), {
     method: 'manual',
-    coefficients: [0.5, 0.5],
+    coefficients: [0.333, 0.333, 0.333],
   });
-  assert.deepEqual(await complete({ method: 'twa', ask: 'twa' }, 3, yes, ''), {
+  assert.deepEqual(await answers({ method: 'best-k', ask: 'best' }), { method: 'best-k' });
+  assert.deepEqual(await answers({ method: 'search', ask: 'search' }), { method: 'search' });
+  assert.deepEqual(await answers({ method: 'twa', ask: 'twa' }), {
     method: 'twa',
     options: {
       ...{ rule: 'v4', constraint: 'affine', granularity: 'one', start: 'mean', fitData: 'validation' },
-      ...{ sparse: false, ridge: 0 },
+      ...{ sparse: false, ridge: 0, epochs: 10, patience: 3, schedule: 'cosine', weightDecay: 0 },
     },
   });
 });
 
-test('step by step: a given start asks for the coefficients, BatchNorm for its statistics, and only then', async () => {
-  const asked: string[] = [];
-  const last = {
+/** Answers with the last option, and notes what was asked. */
+function last(asked: string[]): typeof yes {
+  return {
     ...yes,
     pickOne: <T>(
       options: readonly { readonly value: T }[],
@@ -74,11 +76,53 @@ test('step by step: a given start asks for the coefficients, BatchNorm for its s
       return Promise.resolve(options.at(-1)?.value);
     },
   };
-  const plan = await complete({ method: 'twa', ask: 'twa' }, 2, last, '', true);
-  assert.deepEqual(plan?.coefficients, [0.5, 0.5]);
-  assert.equal(plan.options?.start, 'given');
+}
+
+test('step by step: a given start asks for the coefficients, BatchNorm for its statistics, and only then', async () => {
+  const asked: string[] = [];
+  const plan = await complete({ method: 'twa', ask: 'twa' }, { ...subject, batchNorm: true }, last(asked));
+  assert.deepEqual(plan?.coefficients, [0.333, 0.333, 0.333]);
+  assert.deepEqual(plan.options, {
+    ...{ rule: 'lbfgs', constraint: 'free', granularity: 'groups', start: 'given', fitData: 'train' },
+    ...{ sparse: true, epochs: 30, patience: 3, ridge: 0 },
+  });
   assert.equal(plan.buffers, 'newest');
   const withBatchNorm = asked.splice(0);
-  assert.equal((await complete({ method: 'twa', ask: 'twa' }, 2, last, ''))?.buffers, undefined);
+  assert.equal((await complete({ method: 'twa', ask: 'twa' }, subject, last(asked)))?.buffers, undefined);
   assert.deepEqual(asked, withBatchNorm.slice(0, -1));
+});
+
+test('a search and the best checkpoints can be told how', async () => {
+  assert.deepEqual(await complete({ method: 'search', ask: 'search' }, subject, last([])), {
+    method: 'search',
+    options: { constraint: 'free', start: 'given', fitData: 'train', sparse: true },
+    settings: { evaluations: 120 },
+    coefficients: [0.333, 0.333, 0.333],
+  });
+  assert.deepEqual(await complete({ method: 'best-k', ask: 'best' }, subject, last([])), {
+    method: 'best-k',
+    settings: { k: 3 },
+  });
+});
+
+test('the numbers of a fit in one line', () => {
+  for (const rule of RULES) {
+    assert.deepEqual(optionsFor(rule, parseFit(writeFit(rule), rule) as object), DEFAULTS[rule], rule);
+  }
+  assert.deepEqual(parseFit('epochs=3,  learning-rate 0.5, schedule linear,', 'iclr'), {
+    epochs: 3,
+    learningRate: 0.5,
+    schedule: 'linear',
+  });
+  assert.deepEqual(parseFit('', 'v4'), {});
+  for (const [text, wrong] of [
+    ['epoch 3', /^"epoch" is none of these: epochs, patience, /],
+    ['momentum 0.9', /^"momentum" is none of these/],
+    ['epochs', /^epochs is a number, not ""\.$/],
+    ['epochs 3 4', /^epochs is a number, not "3 4"\.$/],
+    ['epochs 0', /^The option epochs is 0: it must be a whole number above 0\.$/],
+    ['schedule slow', /^schedule is step, linear, cosine, not "slow"\.$/],
+  ] as const) {
+    assert.match(String(parseFit(text, 'v4')), wrong);
+  }
 });
