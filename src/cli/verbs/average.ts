@@ -87,7 +87,7 @@ const FIT_OPTIONS = {
   patience: whole(
     'N',
     1,
-    `stop after this many epochs without anything better on the stop split (default: ${DEFAULT.patience})`,
+    `stop after this many epochs without anything better on the stop split\n(default: ${DEFAULT.patience}, lbfgs ${DEFAULTS.lbfgs.patience})`,
   ),
   ridge: decimal('X', 'a number of at least 0', (x) => x >= 0, 'pull toward the plain average (default: 0)'),
   sparse: { help: 'leave out all checkpoints that the stop split would not miss' },

@@ -479,7 +479,7 @@ describe('defaults', () => {
       learningRate: 2,
       weightDecay: 1e-5,
       momentum: 0.9,
-      patience: 3,
+      patience: 10,
       constraint: 'free',
       schedule: 'step',
       granularity: 'one',

@@ -59,7 +59,7 @@ test('what is asked becomes part of the plan', async () => {
     method: 'twa',
     options: {
       ...{ rule: 'v4', constraint: 'affine', granularity: 'one', start: 'mean', fitData: 'validation' },
-      ...{ sparse: false, ridge: 0, epochs: 10, patience: 3, schedule: 'cosine', weightDecay: 0 },
+      ...{ sparse: false, ridge: 0, epochs: 10, patience: 10, schedule: 'cosine', weightDecay: 0 },
     },
   });
 });
