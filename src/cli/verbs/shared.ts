@@ -29,7 +29,7 @@ export const engineOptions = {
   ),
   memory: choice(
     MEMORY_MODES,
-    'how engine pytorch keeps the checkpoints (default: auto, the most exact\nthat fits)',
+    'how the checkpoints are kept, for engines tfjs and pytorch (default: auto,\nthe most exact that fits)',
   ),
 } as const;
 
@@ -51,6 +51,8 @@ export function pytorchOptions(
   const [first] = Object.keys(given);
   if (first === undefined) return {};
   if (task?.engine === 'pytorch') return { pytorch: given };
+  // tfjs keeps checkpoints in the same ways.
+  if (task?.engine === 'tfjs' && Object.keys(given).join() === 'memory') return { pytorch: given };
   throw new UsageError(`--${first} is for a task with "engine": "pytorch" only.`);
 }
 

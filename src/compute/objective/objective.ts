@@ -25,14 +25,14 @@ import type { TaskEngine } from './engine.ts';
 import type { ModelWeight } from './model.ts';
 import { withSeed } from './random.ts';
 import { recalibrate } from './recalibrate.ts';
-import type { CheckpointStack } from './stack.ts';
+import type { Stack } from './stack.ts';
 
 /** Mixes whose running statistics are kept: training asks for those of the newest few more than once. */
 const KEPT_RECALIBRATIONS = 8;
 
 export class TfjsObjective implements Objective {
   readonly #engine: TaskEngine;
-  readonly #stack: CheckpointStack;
+  readonly #stack: Stack;
   readonly #parameters: readonly ModelWeight[];
   readonly #others: readonly ModelWeight[];
   readonly #running: readonly ModelWeight[];
@@ -45,7 +45,7 @@ export class TfjsObjective implements Objective {
   #steps = 0;
 
   /** The stack must hold every weight of the engine's model. The engine stays its owner's. */
-  constructor(engine: TaskEngine, stack: CheckpointStack, blocks?: readonly Block[]) {
+  constructor(engine: TaskEngine, stack: Stack, blocks?: readonly Block[]) {
     if (blocks !== undefined) this.blocks = blocks;
     this.#blockOf = new Map(
       blocks?.flatMap(({ tensors }, block) => tensors.map((tensor) => [tensor, block] as const)),
@@ -106,7 +106,7 @@ export class TfjsObjective implements Objective {
       examples.map((example) => part.indices[example]!),
     );
     try {
-      this.#write([...this.#parameters, ...this.#others], coefficients);
+      await this.#write([...this.#parameters, ...this.#others], coefficients, false);
       const variables = this.#parameters.map(({ variable }) => variable);
       const { value, grads } = await withSeed(this.#engine.seed, purpose, () =>
         tf.tidy(() => this.#differentiate(batch, variables)),
@@ -118,7 +118,7 @@ export class TfjsObjective implements Objective {
           const ofWeight = grads[variable.name];
           if (ofWeight === undefined) continue;
           const into = ofBlock(gradient, this.#stack.n, this.#blockOf.get(name) ?? 0);
-          this.#stack.project(name, (await ofWeight.data()) as Float32Array, into);
+          await this.#stack.project(name, (await ofWeight.data()) as Float32Array, into);
         }
         return { loss: (await value.data())[0]!, gradient };
       } finally {
@@ -134,17 +134,18 @@ export class TfjsObjective implements Objective {
     split: SplitName,
     buffers: BufferMode,
     signal?: AbortSignal,
+    exact = true,
   ): Promise<SplitEvaluation> {
     const coefficients = point.kind === 'mix' ? point.coefficients : this.#oneHot(point.index);
     const recalibrated =
       point.kind === 'mix' && buffers === 'recalibrate' && this.hasRunningStatistics
         ? await this.recalibrate(coefficients, signal)
         : undefined;
-    this.#write([...this.#parameters, ...this.#others], coefficients);
+    await this.#write([...this.#parameters, ...this.#others], coefficients, exact);
     if (recalibrated !== undefined) this.#writeRunning(recalibrated);
     else {
       const newest = point.kind === 'mix' && buffers === 'newest';
-      this.#write(this.#running, newest ? this.#oneHot(this.#stack.n - 1) : coefficients);
+      await this.#write(this.#running, newest ? this.#oneHot(this.#stack.n - 1) : coefficients);
     }
 
     const part = this.#engine.splits[split];
@@ -169,7 +170,7 @@ export class TfjsObjective implements Objective {
     const known = this.#recalibrations.get(key);
     if (known !== undefined) return known;
 
-    this.#write([...this.#parameters, ...this.#others], coefficients);
+    await this.#write([...this.#parameters, ...this.#others], coefficients);
     const measured = await withSeed(this.#engine.seed, 'recalibrate', () =>
       recalibrate(this.#engine, this.#recalibrationExamples(), signal),
     );
@@ -182,9 +183,20 @@ export class TfjsObjective implements Objective {
     return values;
   }
 
+  /** Mean loss on a split of a mix as training steps see it, less that of the mix itself; and the latter. */
+  async roundingEffect(
+    coefficients: Float64Array,
+    split: SplitName,
+  ): Promise<{ readonly change: number; readonly loss: number }> {
+    const point: WeightPoint = { kind: 'mix', coefficients };
+    const loss = meanLoss(await this.evaluate(point, split, 'average'));
+    return { change: meanLoss(await this.evaluate(point, split, 'average', undefined, false)) - loss, loss };
+  }
+
+  /** The stack is closed with it. */
   dispose(): Promise<void> {
     this.#recalibrations.clear();
-    return Promise.resolve();
+    return this.#stack.close();
   }
 
   #differentiate(batch: unknown, variables: Variable[]): ReturnType<typeof tf.variableGrads> {
@@ -214,16 +226,18 @@ export class TfjsObjective implements Objective {
     return coefficients;
   }
 
-  #write(weights: readonly ModelWeight[], coefficients: Float64Array): void {
+  /** A mix into the model; not `exact`: of the checkpoints as the stack keeps them, for a training step. */
+  async #write(weights: readonly ModelWeight[], coefficients: Float64Array, exact = true): Promise<void> {
     const { n } = this.#stack;
     const overall = overallCoefficients(coefficients, n, this.blocks);
     for (const weight of weights) {
       const values = this.#scratch.get(weight)!;
       const block = this.#blockOf.get(weight.name);
-      this.#stack.combine(
+      await this.#stack.combine(
         weight.name,
         block === undefined ? overall : ofBlock(coefficients, n, block),
         values,
+        exact,
       );
       assign(weight, values);
     }
@@ -243,6 +257,15 @@ function assign({ variable }: ModelWeight, values: Float32Array): void {
 async function breathe(signal: AbortSignal | undefined): Promise<void> {
   await new Promise(setImmediate);
   throwIfAborted(signal);
+}
+
+function meanLoss({ loss, weights }: SplitEvaluation): number {
+  let [sum, total] = [0, 0];
+  for (const [k, value] of loss.entries()) {
+    sum += weights[k]! * value;
+    total += weights[k]!;
+  }
+  return sum / total;
 }
 
 function joinEvaluations(batches: readonly SplitEvaluation[]): SplitEvaluation {

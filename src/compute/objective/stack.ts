@@ -8,7 +8,8 @@ import { readParameter } from '../../core/checkpoints/merge.ts';
 import { formatById } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
 import type { CentredGram } from '../../core/averaging/types.ts';
-import { throwIfAborted, TwaError } from '../../core/errors.ts';
+import { throwIfAborted } from '../../core/errors.ts';
+import { centreInto, nonFinite } from './kept-rows.ts';
 import type { RowLoops, RowTensor } from './rows.ts';
 import { allocateRows, simdRowLoops } from './simd-rows.ts';
 
@@ -22,7 +23,26 @@ export interface LoadHooks {
   readonly onProgress?: (fraction: number, message: string) => void;
 }
 
-export class CheckpointStack {
+/** The n checkpoints as an objective uses them, however they are kept. */
+export interface Stack {
+  /** Oldest first. */
+  readonly checkpoints: readonly string[];
+  readonly n: number;
+  /** In memory. */
+  readonly bytes: number;
+  /** Whether training steps see rounded checkpoints. */
+  readonly lossy: boolean;
+  /** sum_i a_i w_i of one tensor into `out`; `exact`: of the checkpoints themselves, in any case. */
+  combine(name: string, a: Float64Array, out: Float32Array, exact?: boolean): void | Promise<void>;
+  /** into_i += <w_i, gradient> over one tensor. */
+  project(name: string, gradient: Float32Array, into: Float64Array): void | Promise<void>;
+  /** See Objective.gram; over the tensors named. */
+  gram(names: readonly string[], signal?: AbortSignal): Promise<CentredGram>;
+  close(): Promise<void>;
+}
+
+export class CheckpointStack implements Stack {
+  readonly lossy = false;
   /** Oldest first. */
   readonly checkpoints: readonly string[];
   readonly #tensors: ReadonlyMap<string, StackTensor>;
@@ -71,6 +91,10 @@ export class CheckpointStack {
     return gramOfProducts(upper, n);
   }
 
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
   #tensor(name: string): StackTensor {
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) throw new Error(`The stack has no tensor ${name}.`);
@@ -79,13 +103,13 @@ export class CheckpointStack {
 }
 
 /** The upper triangle of products as {@link RowLoops.products} adds them up, the mean last, as a centred Gram matrix. */
-function gramOfProducts(upper: Float64Array, n: number): CentredGram {
+export function gramOfProducts(upper: Float64Array, n: number): CentredGram {
   return centredGram(n, (i, h) => upper[Math.min(i, h) * (n + 1) + Math.max(i, h)]!);
 }
 
 /**
  * Reads the tensors named from every checkpoint. Architectures must have been compared before.
- * @throws TwaError `non-finite` naming file, tensor and index; `unsupported` when there is not enough memory.
+ * @throws TwaError `non-finite` naming file, tensor and index. Whether there is memory enough: see `open-stack.ts`.
  */
 export async function loadStack(
   headers: readonly CheckpointHeader[],
@@ -93,9 +117,8 @@ export async function loadStack(
   { signal, onProgress }: LoadHooks = {},
 ): Promise<CheckpointStack> {
   const tensors = names.map((name) => headers[0]!.tensors.find((tensor) => tensor.name === name)!);
-  requireMemory(headers.length, tensors);
   const n = headers.length;
-  const rows = allocateRows(n, tensors.map(elements));
+  const rows = allocateRows(n, tensors.map(elementsOf));
   for (const [i, header] of headers.entries()) {
     throwIfAborted(signal);
     onProgress?.(i / n, `checkpoint ${i + 1} of ${n}`);
@@ -122,33 +145,15 @@ export async function loadStack(
   );
 }
 
-/** Subtracts the mean, summed in float64 and rounded to float32, from the rows in place, and gives it. */
+/** Subtracts their mean from the rows in place, and gives it. */
 export function centre(rows: readonly Float32Array[]): Float32Array {
   const mean = new Float32Array(rows[0]!.length);
-  for (let k = 0; k < mean.length; k++) {
-    let sum = 0;
-    for (const row of rows) sum += row[k]!;
-    const value = Math.fround(sum / rows.length);
-    mean[k] = value;
-    for (const row of rows) row[k] = row[k]! - value;
-  }
+  centreInto({ mean, rows });
   return mean;
 }
 
-function elements({ shape }: TensorInfo): number {
+export function elementsOf({ shape }: TensorInfo): number {
   return shape.reduce((product, length) => product * length, 1);
-}
-
-function requireMemory(n: number, tensors: readonly TensorInfo[]): void {
-  const needed = (n + 1) * 4 * tensors.reduce((sum, tensor) => sum + elements(tensor), 0);
-  const available = process.availableMemory();
-  if (needed <= available) return;
-  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
-  throw new TwaError(
-    'unsupported',
-    `Averaging ${n} checkpoints with a task needs ${gigabytes(needed)} GB of memory and ${gigabytes(available)} GB are ` +
-      'free: choose fewer checkpoints.',
-  );
 }
 
 function requireFinite(
@@ -157,10 +162,5 @@ function requireFinite(
   header: CheckpointHeader,
 ): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  throw new TwaError(
-    'non-finite',
-    `${header.path} has ${String(values[at])} in ${tensor.name} at index ${at}; leave that checkpoint out.`,
-    { place: { path: header.path } },
-  );
+  if (at >= 0) throw nonFinite(values[at]!, tensor, at, header);
 }

@@ -1,4 +1,4 @@
-/** How a PyTorch task is run from the editor: by which interpreter, in how many processes. */
+/** How a task is run from the editor: a PyTorch one by which interpreter, in how many processes. */
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { PytorchOptions } from '../../compute/protocol.ts';
@@ -6,7 +6,7 @@ import { readSetting } from '../api.ts';
 import { activeInterpreter, PYTHON_EXTENSION, resolvePythonPath } from './pythonApi.ts';
 
 /**
- * Undefined for a task of another engine. The interpreter is that of the setting, else the one chosen in the Python
+ * Undefined for a task that has none of these options. The interpreter is that of the setting, else the one chosen in the Python
  * extension; else the compute process looks for one. Only in a trusted workspace: whoever asks has made sure.
  */
 export async function pytorchOptions(
@@ -15,8 +15,10 @@ export async function pytorchOptions(
 ): Promise<PytorchOptions | undefined> {
   const { loadTask } = await import('../../core/task/load.ts');
   const { engine } = await loadTask(task);
-  if (engine !== 'pytorch') return undefined;
   const resource = vscode.Uri.file(task);
+  // Engine tfjs keeps checkpoints in the same ways.
+  if (engine === 'tfjs') return { memory: readSetting('pytorchMemory', resource) };
+  if (engine !== 'pytorch') return undefined;
   const folder = vscode.workspace.getWorkspaceFolder(resource)?.uri.fsPath ?? path.dirname(task);
   const setting = readSetting('pythonPath', resource);
   const python =

@@ -81,6 +81,20 @@ const isError = (code: TwaError['code'], message: RegExp) => (error: unknown) =>
   return true;
 };
 
+test('average: checkpoints kept in 8 bits, and what that did to the loss', async () => {
+  const hooks = { computePath };
+  const wanted = request('int8', { method: 'uniform', pytorch: { memory: 'int8' } });
+  const { notes } = await runJob('average', wanted, hooks);
+  const note = notes.find((each) => each.includes('rounded to int8'));
+  assert.match(note ?? notes.join(), /changes the loss on the stop split by -?\d(\.\d)?e[-+]\d+ \(/);
+  // What is written is not rounded.
+  await runJob('average', request('f32', { method: 'uniform' }), hooks);
+  const [rounded, exact] = ['int8', 'f32'].map((name) =>
+    readFileSync(path.join(averages, `${name}.safetensors`)).subarray(-8),
+  );
+  assert.deepEqual(rounded, exact);
+});
+
 test('average: a better mix, written, read back, and reported', async () => {
   const phases: string[] = [];
   const wanted = request('twa');

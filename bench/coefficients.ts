@@ -1,0 +1,84 @@
+/**
+ * The two products over all checkpoints, w = sum a_i w_i and g_i = <w_i, dL/dw>, against what this machine's memory gives:
+ * a loop that only reads the same bytes, measured in the same run, in turn with them.
+ *
+ *     node bench/coefficients.ts [--n 20] [--size 270000]... [--rounds 15]
+ *
+ * Bytes are (n + 1) numbers of float32 for every parameter: n differences and their mean. Prints GB/s by processor time
+ * (the best of the rounds, as other work on the machine only takes away), and their share of the reading.
+ */
+import { parseArgs } from 'node:util';
+import { assemble, doWhile, get, i32, Registers, set, sharedMemory, v128 } from '../src/core/kernels/assembler.ts';
+import { allocateRows, simdRowLoops } from '../src/compute/objective/simd-rows.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    n: { type: 'string', default: '20' },
+    size: { type: 'string', multiple: true, default: ['270000', '11000000', '25000000'] },
+    rounds: { type: 'string', default: '15' },
+  },
+});
+const n = Number(options.n);
+
+console.log(`n = ${n}, one thread, Node ${process.version}`);
+console.log('| parameters | read only GB/s | mix GB/s (share) | project GB/s (share) |');
+console.log('|---|---|---|---|');
+for (const size of options.size.map(Number)) {
+  const tensor = allocateRows(n, [size])[0]!;
+  for (const [i, row] of tensor.rows.entries()) row.fill(0.001 * (i + 1));
+  tensor.mean.fill(1);
+  const bytes = 4 * size * (n + 1);
+  // As many bytes in a memory of its own.
+  const memory = sharedMemory(bytes + 64);
+  new Float32Array(memory.buffer).fill(1);
+  const read = readingLoop(memory);
+  const coefficients = new Float64Array(n).fill(1 / n);
+  const out = new Float32Array(size);
+  const gradient = new Float32Array(size).fill(0.5);
+  const into = new Float64Array(n);
+  const work = {
+    read: () => void read(0, bytes),
+    mix: () => simdRowLoops.combine(tensor, coefficients, out),
+    project: () => simdRowLoops.project(tensor, gradient, into),
+  };
+  const best = { read: Infinity, mix: Infinity, project: Infinity };
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (const kind of ['read', 'mix', 'project'] as const) best[kind] = Math.min(best[kind], timed(work[kind]));
+  }
+  const speed = (kind: keyof typeof best): number => bytes / best[kind] / 1e6;
+  const share = (kind: keyof typeof best): string =>
+    `${speed(kind).toFixed(1)} (${((100 * best.read) / best[kind]).toFixed(0)} %)`;
+  console.log(`| ${size} | ${speed('read').toFixed(1)} | ${share('mix')} | ${share('project')} |`);
+}
+
+/** Milliseconds of processor time. */
+function timed(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+/** Reads 64 bytes at a time and does next to nothing with them. */
+function readingLoop(memory: WebAssembly.Memory): (from: number, end: number) => number {
+  const registers = new Registers(['i32', 'i32']);
+  const [from, end] = [0, 1];
+  const all = [0, 1, 2, 3].map(() => registers.variable());
+  const module = assemble([
+    {
+      name: 'read',
+      registers,
+      result: 'i32',
+      body: [
+        ...doWhile(
+          i32.ltU(get(from), get(end)),
+          ...all.map((some, k) => set(some, v128.or(get(some), v128.load(16 * k, get(from))))),
+          set(from, i32.add(get(from), i32.const(64))),
+        ),
+        ...v128.anyTrue(all.map(get).reduce((a, b) => v128.or(a, b))),
+      ],
+    },
+  ]);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return exports['read']!;
+}
