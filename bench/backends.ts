@@ -2,6 +2,7 @@
  * What a step costs on each backend, for three models (`tasks/reference-models.ts`):
  *
  *     node bench/backends.ts [--backend NAME]... [--model NAME]... [--root DIRECTORY] [--seconds 10] [--rounds 3] [--profile]
+ *         [--step gradient|plain|"twa 20"|"twa 100"]...
  *
  * - forward + backward over a batch, all weights;
  * - a plain training step: forward, backward, SGD with momentum;
@@ -39,6 +40,7 @@ const { values: options } = parseArgs({
     root: { type: 'string', default: process.cwd() },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
+    step: { type: 'string', multiple: true, default: ['gradient', 'plain', 'twa 20', 'twa 100'] },
     profile: { type: 'boolean', default: false },
     child: { type: 'boolean', default: false },
   },
@@ -51,7 +53,8 @@ interface Cost {
 
 interface Measured {
   readonly label: string;
-  readonly gigaflops: number;
+  /** Null where no gradient was measured. */
+  readonly gigaflops: number | null;
   readonly peakMegabytes: number;
   readonly steps: Readonly<Record<string, Cost & { readonly count: number }>>;
 }
@@ -86,6 +89,7 @@ function row(backend: string, model: string): string {
     options.seconds,
     '--rounds',
     options.rounds,
+    ...options.step.flatMap((step) => ['--step', step]),
   ];
   let output: string;
   try {
@@ -118,7 +122,7 @@ function row(backend: string, model: string): string {
     time(plain),
     ...twa.map(time),
     ...twa.map(ratio),
-    gigaflops.toFixed(1),
+    gigaflops?.toFixed(1) ?? '-',
     String(peakMegabytes),
   ];
   return `| ${cells.join(' | ')} |`;
@@ -195,6 +199,7 @@ async function measure(backend: string, model: string): Promise<Measured> {
     steps[`twa ${n}`] = () => objective.lossAndGradient(coefficients, examples);
   }
 
+  for (const name of Object.keys(steps)) if (!options.step.includes(name)) delete steps[name];
   const costs: Record<string, Cost[]> = Object.fromEntries(Object.keys(steps).map((name) => [name, []]));
   for (const step of Object.values(steps)) await step();
   const report = options.profile ? profileKernels(backend.startsWith('wasm') ? 'wasm' : backend) : undefined;
@@ -204,11 +209,11 @@ async function measure(backend: string, model: string): Promise<Measured> {
       costs[name]!.push(await timed(step));
       report?.(name);
     }
-  } while (performance.now() < end || costs['gradient']!.length < Number(options.rounds));
-  const gradient = median(costs['gradient']!, 'wall');
+  } while (performance.now() < end || Object.values(costs)[0]!.length < Number(options.rounds));
+  const gradient = costs['gradient'];
   return {
     label: backend === 'wasm-stock' ? `wasm-stock (${label})` : label,
-    gigaflops: (6 * initial.multiplications) / gradient / 1e6,
+    gigaflops: gradient === undefined ? null : (6 * initial.multiplications) / median(gradient, 'wall') / 1e6,
     peakMegabytes: Math.round(process.resourceUsage().maxRSS / 1024),
     steps: Object.fromEntries(
       Object.entries(costs).map(([name, list]) => [

@@ -8,7 +8,16 @@
  * (the best of the rounds, as other work on the machine only takes away), and their share of the reading.
  */
 import { parseArgs } from 'node:util';
-import { assemble, doWhile, get, i32, Registers, set, sharedMemory, v128 } from '../src/core/kernels/assembler.ts';
+import {
+  assemble,
+  doWhile,
+  get,
+  i32,
+  Registers,
+  set,
+  sharedMemory,
+  v128,
+} from '../src/core/kernels/assembler.ts';
 import { allocateRows, simdRowLoops } from '../src/compute/objective/simd-rows.ts';
 
 const { values: options } = parseArgs({
@@ -43,7 +52,8 @@ for (const size of options.size.map(Number)) {
   };
   const best = { read: Infinity, mix: Infinity, project: Infinity };
   for (let round = 0; round < Number(options.rounds); round++) {
-    for (const kind of ['read', 'mix', 'project'] as const) best[kind] = Math.min(best[kind], timed(work[kind]));
+    for (const kind of ['read', 'mix', 'project'] as const)
+      best[kind] = Math.min(best[kind], timed(work[kind]));
   }
   const speed = (kind: keyof typeof best): number => bytes / best[kind] / 1e6;
   const share = (kind: keyof typeof best): string =>

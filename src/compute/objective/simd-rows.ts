@@ -3,12 +3,13 @@
  * products of the Gram matrix, which are needed once, go to the plain loops.
  */
 import { sharedMemory } from '../../core/kernels/assembler.ts';
-import { mixLoops, TABLE_ENTRY, type Mix } from '../../core/kernels/mix.ts';
-import { dotLoop, type Dot } from '../../core/kernels/rows.ts';
+import { PROJECTED, ROW_ENTRY, ROW_STEP, rowKernels, type RowKernels } from '../../core/kernels/rows.ts';
 import { rowLoops, type RowLoops, type RowTensor } from './rows.ts';
 
-/** Elements: 64 kB of float64 stay in the cache while the rows stream by. */
-const BLOCK = 8192;
+/** Elements of a mix: 64 kB stay in the cache until they are copied out. */
+const BLOCK = 16384;
+/** Elements of an inner product that are added up in float32: 128 or so in each lane of two vectors. */
+const STRETCH = 1024;
 /** Tensors share memories of this size, because each takes gigabytes of address space. */
 const MEMORY = 2 ** 30;
 /** The most that one memory can have. */
@@ -16,20 +17,19 @@ const LARGEST_MEMORY = 2 ** 32 - 2 ** 16;
 
 /** One memory: room for the loops' operands first, then tensors. */
 interface Arena {
-  readonly mix: Mix;
-  readonly dot: Dot;
+  readonly kernels: RowKernels;
   readonly table: DataView;
-  /** Of the n rows, then of the mean. */
-  readonly results: Float64Array;
-  readonly vector: Float64Array;
-  readonly out: Float32Array;
+  /** Of as many rows as are projected at a time. */
+  readonly results: Float32Array;
+  /** A block of what is mixed, or of the vector that is projected. */
+  readonly block: Float32Array;
 }
 
 const arenas = new WeakMap<ArrayBufferLike, Arena>();
 
 /** Zeros: for every tensor, of so many elements, a mean and n rows. */
 export function allocateRows(n: number, sizes: readonly number[]): RowTensor[] {
-  const start = (n + 1) * (TABLE_ENTRY + 8) + BLOCK * (8 + 4) + 64;
+  const start = (n + 1) * ROW_ENTRY + 4 * (PROJECTED + BLOCK) + 64;
   const tensors: RowTensor[] = [];
   for (let first = 0; first < sizes.length;) {
     let end = first;
@@ -64,15 +64,12 @@ function bytesOf(n: number, size: number): number {
 function openArena(n: number, bytes: number): ArrayBufferLike {
   const memory = sharedMemory(bytes + 64);
   const { buffer } = memory;
-  const results = (n + 1) * TABLE_ENTRY;
-  const vector = Math.ceil((results + (n + 1) * 8) / 16) * 16;
+  const results = Math.ceil(((n + 1) * ROW_ENTRY) / 16) * 16;
   arenas.set(buffer, {
-    mix: mixLoops(memory).F32,
-    dot: dotLoop(memory),
+    kernels: rowKernels(memory),
     table: new DataView(buffer),
-    results: new Float64Array(buffer, results, n + 1),
-    vector: new Float64Array(buffer, vector, BLOCK),
-    out: new Float32Array(buffer, vector + BLOCK * 8, BLOCK),
+    results: new Float32Array(buffer, results, PROJECTED),
+    block: new Float32Array(buffer, results + 4 * PROJECTED, BLOCK),
   });
   return buffer;
 }
@@ -83,16 +80,18 @@ function combine(tensor: RowTensor, a: Float64Array, out: Float32Array): void {
     rowLoops.combine(tensor, a, out);
     return;
   }
+  const { kernels, table, block } = arena;
+  // The mean last: what is small is added up first.
   const vectors = [...tensor.rows, tensor.mean];
   const total = a.reduce((sum, value) => sum + value, 0);
-  for (let i = 0; i < vectors.length; i++) arena.table.setFloat64(i * TABLE_ENTRY, a[i] ?? total, true);
+  for (let i = 0; i < vectors.length; i++) table.setFloat32(i * ROW_ENTRY, a[i] ?? total, true);
   for (let start = 0; start < out.length; start += BLOCK) {
     const length = Math.min(BLOCK, out.length - start);
     for (const [i, { byteOffset }] of vectors.entries()) {
-      arena.table.setUint32(i * TABLE_ENTRY + 8, byteOffset + 4 * start, true);
+      table.setUint32(i * ROW_ENTRY + 4, byteOffset + 4 * start, true);
     }
-    arena.mix(0, vectors.length * TABLE_ENTRY, 4 * length, arena.out.byteOffset);
-    out.set(arena.out.subarray(0, length), start);
+    kernels.mixRows(0, vectors.length * ROW_ENTRY, paddedBytes(length), block.byteOffset);
+    out.set(block.subarray(0, length), start);
   }
 }
 
@@ -102,19 +101,29 @@ function project(tensor: RowTensor, gradient: Float32Array, into: Float64Array):
     rowLoops.project(tensor, gradient, into);
     return;
   }
-  const { results, vector, dot } = arena;
+  const { kernels, results, block } = arena;
   const vectors = [...tensor.rows, tensor.mean];
-  results.fill(0);
-  for (let start = 0; start < gradient.length; start += BLOCK) {
-    const length = Math.min(BLOCK, gradient.length - start);
-    vector.set(gradient.subarray(start, start + length));
-    vector.fill(0, length, Math.ceil(length / 16) * 16);
-    for (const [i, { byteOffset }] of vectors.entries()) {
-      dot(byteOffset + 4 * start, vector.byteOffset, 4 * length, results.byteOffset + 8 * i);
+  const sums = new Float64Array(vectors.length);
+  // The last few are made up to as many as go together by the mean again, whose surplus sums are dropped.
+  const addresses = vectors.map(({ byteOffset }) => byteOffset);
+  while (addresses.length % PROJECTED !== 0) addresses.push(tensor.mean.byteOffset);
+  for (let start = 0; start < gradient.length; start += STRETCH) {
+    const length = Math.min(STRETCH, gradient.length - start);
+    block.set(gradient.subarray(start, start + length));
+    block.fill(0, length, Math.ceil(length / ROW_STEP) * ROW_STEP);
+    for (let i = 0; i < addresses.length; i += PROJECTED) {
+      const [row0, row1, row2, row3] = [0, 1, 2, 3].map((k) => addresses[i + k]! + 4 * start) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      kernels.projectRows(row0, row1, row2, row3, block.byteOffset, paddedBytes(length), results.byteOffset);
+      for (let k = 0; k < PROJECTED && i + k < sums.length; k++) sums[i + k] = sums[i + k]! + results[k]!;
     }
   }
-  const onMean = results[tensor.rows.length]!;
-  for (let i = 0; i < tensor.rows.length; i++) into[i] = into[i]! + results[i]! + onMean;
+  const onMean = sums[tensor.rows.length]!;
+  for (let i = 0; i < tensor.rows.length; i++) into[i] = into[i]! + sums[i]! + onMean;
 }
 
 export const simdRowLoops: RowLoops = { ...rowLoops, combine, project };
