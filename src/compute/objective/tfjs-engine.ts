@@ -26,7 +26,6 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
     trained: weights.flatMap(({ name, role }) => (role === 'parameter' ? [name] : [])),
     running: weights.flatMap(({ name, role }) => (role === 'running' ? [name] : [])),
     canRecalibrate: true,
-    findings: () => Promise.resolve(notes),
     async load(headers: readonly CheckpointHeader[], hooks: LoadHooks) {
       for (const header of headers) requireMatch(weights, header);
       const names = weights.map(({ name }) => name);
@@ -41,8 +40,10 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
       last = { objective, opened };
       return objective;
     },
-    findings: async (coefficients) =>
-      last === undefined ? [] : memoryNotes(last.objective, last.opened, coefficients),
+    findings: async (coefficients) => [
+      ...notes,
+      ...(last === undefined ? [] : await memoryNotes(last.objective, last.opened, coefficients)),
+    ],
     dispose() {
       engine.dispose();
       return Promise.resolve();
