@@ -5,7 +5,13 @@
  * Order: a page that (re)starts says `ready` and gets the whole state; later changes are numbered from there. A page
  * that misses a number says `resync` and gets the whole state again. (VS Code drops messages to a hidden page.)
  */
-import type { AverageReport, Interval, LossPoint, PassPhase } from '../src/core/averaging/types.ts';
+import type {
+  AverageReport,
+  Interval,
+  LossPoint,
+  PassPhase,
+  ResultGeometry,
+} from '../src/core/averaging/types.ts';
 import {
   arrayOf,
   boolean,
@@ -22,7 +28,7 @@ import {
   string,
   union,
 } from './shared/narrow.ts';
-import { averageReport, interval, lossPoint, PASS_PHASES } from './shared/report.ts';
+import { averageReport, interval, lossPoint, PASS_PHASES, resultGeometry } from './shared/report.ts';
 
 /** Points `[from, from + length)` of one series; what the page holds from `from` on is replaced by them. */
 export interface SeriesPart {
@@ -205,7 +211,34 @@ export interface LivePassState {
   readonly failure?: LiveFailure;
 }
 
+/** What the user's own command printed for the merged checkpoint. */
+export interface OwnEvaluation {
+  readonly command: string;
+  /** Where it ran. */
+  readonly directory: string;
+  readonly value: number;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly milliseconds: number;
+}
+
+/** What a result page may ask of the editor about its report. */
+export const RESULT_ACTIONS = ['evaluate', 'terminal', 'markdown', 'export', 'again', 'geometry'] as const;
+export type ResultAction = (typeof RESULT_ACTIONS)[number];
+
+/** What belongs to a report and does not stand in it. */
+export interface ResultMore {
+  /** Absent: not known (yet). */
+  readonly geometry?: ResultGeometry;
+  /** Newest first. */
+  readonly evaluations: readonly OwnEvaluation[];
+  /** What can be done here and now. */
+  readonly can: readonly ResultAction[];
+}
+
 export type ToResult =
+  /** Of the report that was sent before. */
+  | { readonly kind: 'more'; readonly more: ResultMore }
   | { readonly kind: 'report'; readonly path: string; readonly report: AverageReport }
   | { readonly kind: 'live'; readonly number: number; readonly live: LivePassState }
   | {
@@ -226,6 +259,7 @@ export type FromResult =
   /** Open the report file itself in an editor. */
   | { readonly kind: 'openFile' }
   | { readonly kind: 'copy'; readonly text: string }
+  | { readonly kind: 'act'; readonly action: ResultAction }
   | { readonly kind: 'cancel' };
 
 const seriesPart: Reader<SeriesPart> = (value) => {
@@ -349,8 +383,19 @@ export const readFromCurves: (message: unknown) => FromCurves | undefined = narr
   }),
 );
 
+const more: Reader<ResultMore> = object(
+  {
+    evaluations: arrayOf(
+      object({ command: string, directory: string, value: number, at: string, milliseconds: number }),
+    ),
+    can: arrayOf(oneOf(...RESULT_ACTIONS)),
+  },
+  { geometry: resultGeometry },
+);
+
 export const readToResult: (message: unknown) => ToResult | undefined = narrower(
   union<ToResult>({
+    more: object({ more }),
     report: object({ path: string, report: averageReport }),
     live: object({ number, live: livePass }),
     progress: object(
@@ -367,6 +412,7 @@ export const readFromResult: (message: unknown) => FromResult | undefined = narr
     reveal: object({ path }),
     openFile: nothing,
     copy: object({ text: shortString(65536) }),
+    act: object({ action: oneOf(...RESULT_ACTIONS) }),
     cancel: nothing,
   }),
 );

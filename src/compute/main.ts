@@ -38,6 +38,8 @@ async function run(message: Extract<ToCompute, { kind: 'start' }>): Promise<Jobs
       return (await import('./jobs/tensors.ts')).compare(message.request, context);
     case 'geometry':
       return (await import('./jobs/geometry.ts')).geometry(message.request, context);
+    case 'command':
+      return (await import('./jobs/command.ts')).command(message.request, context);
     case 'convert':
       return (await import('./jobs/convert.ts')).convert(message.request, context);
   }

@@ -64,6 +64,14 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
   tensorStatistics: { checkpoint: isText, tensors: isOptional(isListOf(isText)) },
   compareTensors: { a: isText, b: isText },
   geometry: { checkpoints: isListOf(isText) },
+  command: {
+    checkpoint: isText,
+    task: isOptional(isText),
+    run: isOptional(isText),
+    directory: isOptional(isText),
+    pattern: isOptional(isText),
+    split: isOneOf('validation', 'test'),
+  },
   convert: {
     checkpoint: isText,
     output: isText,

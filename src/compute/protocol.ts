@@ -152,6 +152,27 @@ export interface GeometryRequest {
   readonly checkpoints: readonly string[];
 }
 
+/** One evaluation of a checkpoint by a program of the user's: that of a task with engine `command`, or another. */
+export interface CommandRequest {
+  readonly checkpoint: string;
+  /** Absolute path of a twa.json with engine `command`; else a line for the shell, and where it runs. */
+  readonly task?: string;
+  readonly run?: string;
+  readonly directory?: string;
+  /** Where the number stands, see `CommandDeclaration`. */
+  readonly pattern?: string;
+  readonly split: 'validation' | 'test';
+}
+
+export interface CommandResult {
+  /** As it is declared, with its places unfilled. */
+  readonly command: string;
+  readonly directory: string;
+  readonly value: number;
+  /** Of the wall clock. */
+  readonly milliseconds: number;
+}
+
 /** Adding a job is adding a line here; both sides then fail to compile until they handle it. */
 export interface Jobs {
   average: { request: AverageRequest; result: AverageReport };
@@ -160,6 +181,7 @@ export interface Jobs {
   tensorStatistics: { request: TensorStatisticsRequest; result: TensorStatisticsResult };
   compareTensors: { request: CompareTensorsRequest; result: CompareTensorsResult };
   geometry: { request: GeometryRequest; result: CheckpointGeometry };
+  command: { request: CommandRequest; result: CommandResult };
   convert: { request: ConvertJobRequest; result: ConvertJobResult };
 }
 export type JobName = keyof Jobs;

@@ -18,6 +18,7 @@ import { reportError } from './errors.ts';
 import { CurvesPanels } from './panels/curves.ts';
 import { CurvesExport } from './panels/curvesExport.ts';
 import { ResultPanels } from './panels/result.ts';
+import { ResultActions } from './results/actions.ts';
 import { ResultsDocument } from './results/document.ts';
 import { showJobs } from './statusBar.ts';
 import { TensorsCommands } from './tensors/commands.ts';
@@ -39,6 +40,7 @@ export interface Internals {
   readonly jobs: JobQueue;
   readonly flow: AveragingFlow;
   readonly tensors: TensorsPanels;
+  readonly actions: ResultActions;
   /** Puts answers in place of the real dialogs, which nobody can press inside a test host. Gives the way back. */
   answerWith(answers: Partial<Dialogs>): () => void;
 }
@@ -64,7 +66,21 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   const view = new RunsView(runs, liveness, memory);
   const comparison = new ResultsDocument(runs);
   const reveal = (path: string): Promise<void> => view.reveal(path);
-  const results = new ResultPanels({ extensionUri, log, reveal });
+  const actions = new ResultActions({
+    extensionUri,
+    storage: context.globalStorageUri,
+    memory,
+    jobs: queue,
+    dialogs,
+    log,
+  });
+  const results = new ResultPanels({
+    extensionUri,
+    log,
+    reveal,
+    actions,
+    reportError: (error) => reportError(error, log, dialogs),
+  });
   const curves = new CurvesPanels({
     extensionUri,
     log,
@@ -155,6 +171,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       jobs: queue,
       flow,
       tensors,
+      actions,
       answerWith: (answers) => {
         const before = { ...dialogs };
         Object.assign(dialogs, answers);

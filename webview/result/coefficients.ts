@@ -3,7 +3,7 @@ import type { Chart as ChartType } from 'chart.js';
 import type { LiveCheckpoint } from '../protocol.ts';
 import { axisStyle, Chart, drawOver, linearTick } from '../shared/chart.ts';
 import { h } from '../shared/dom.ts';
-import { fill } from '../shared/editor.ts';
+import { fill } from '../shared/fill.ts';
 import { formatNumber } from '../shared/numbers.ts';
 import type { Theme } from '../shared/theme.ts';
 import type { ResultStrings } from '../strings.ts';

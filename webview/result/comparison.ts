@@ -2,7 +2,7 @@
 import type { AverageReport, Interval, TableRow } from '../../src/core/averaging/types.ts';
 import type { Goal } from '../../src/core/runs/types.ts';
 import { h, icon, svg } from '../shared/dom.ts';
-import { fill } from '../shared/editor.ts';
+import { fill } from '../shared/fill.ts';
 import { decimalsForIntervals, fixed, signed } from '../shared/numbers.ts';
 import type { ResultStrings } from '../strings.ts';
 import { intervalScale, type Scale } from './intervals.ts';

@@ -4,6 +4,8 @@ import { h } from '../shared/dom.ts';
 export interface CursorTarget {
   /** Number of things to point at, left to right. */
   count(): number;
+  /** In rows of so many: then up and down go from row to row. */
+  columns?(): number;
   /** Index nearest to a place on the canvas; undefined beside the chart. */
   nearest(x: number, y: number): number | undefined;
   /** Where the tooltip goes, in pixels. */
@@ -15,7 +17,7 @@ export interface CursorTarget {
 }
 
 /** Makes a plot answer to pointer and arrow keys with a tooltip, and to screen readers with its text. */
-export function followCursor(plot: HTMLElement, canvas: HTMLCanvasElement, target: CursorTarget): void {
+export function followCursor(plot: HTMLElement, canvas: HTMLElement, target: CursorTarget): void {
   const tooltip = h('div', { class: 'tooltip', hidden: true });
   const live = h('div', { class: 'visually-hidden', 'aria-live': 'polite' });
   plot.append(tooltip, live);
@@ -56,6 +58,14 @@ export function followCursor(plot: HTMLElement, canvas: HTMLCanvasElement, targe
       case 'ArrowRight':
         walk((current ?? -1) + 1);
         break;
+      case 'ArrowUp':
+      case 'ArrowDown': {
+        const row = target.columns?.();
+        if (row === undefined) return;
+        const to = (current ?? 0) + (event.key === 'ArrowUp' ? -row : row);
+        if (to >= 0 && to < target.count()) walk(to);
+        break;
+      }
       case 'Home':
         walk(0);
         break;

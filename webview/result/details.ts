@@ -1,11 +1,10 @@
 /** Everything needed to judge a result and to make it again: splits, options, environment, sources. */
-import type { AverageReport, TwaOptions } from '../../src/core/averaging/types.ts';
+import type { AverageReport } from '../../src/core/averaging/types.ts';
 import { h, icon, onClick } from '../shared/dom.ts';
-import { fill } from '../shared/editor.ts';
-import { formatBytes, formatDuration } from '../shared/numbers.ts';
-import { PASS_PHASES } from '../shared/report.ts';
+import { formatBytes } from '../shared/numbers.ts';
 import type { ResultStrings } from '../strings.ts';
 import { fileName, numberOrNothing } from './coefficients.ts';
+import { optionFacts, provenanceFacts, splitFacts } from './facts.ts';
 
 export interface DetailEvents {
   reveal(path: string): void;
@@ -20,101 +19,31 @@ export function details(report: AverageReport, strings: ResultStrings, events: D
     'div',
     { class: 'details' },
     ...(report.splits === undefined ? [] : [splits(report.splits, strings)]),
-    ...(report.provenance.options === undefined ? [] : [options(report.provenance.options, strings)]),
+    ...(report.provenance.options === undefined
+      ? []
+      : [group(strings.options, optionFacts(report.provenance.options, strings))]),
     environment(report, strings, events),
     sources(report, strings, events),
   );
 }
 
 function splits(sizes: NonNullable<AverageReport['splits']>, strings: ResultStrings): HTMLElement {
-  const rows = [
-    [strings.splitFit, sizes.fit, strings.splitFitHint],
-    [strings.splitStop, sizes.stop, strings.splitStopHint],
-    [strings.splitReport, sizes.report, strings.splitReportHint],
-  ] as const;
   return group(
     strings.splits,
-    rows.map(([name, size, hint]) => [
+    splitFacts(sizes, strings).map(({ name, size, hint }) => [
       name,
-      h(
-        'span',
-        {},
-        h('span', { class: 'number' }, fill(strings.examples, size)),
-        h('span', { class: 'muted' }, ` ${hint}`),
-      ),
+      h('span', {}, h('span', { class: 'number' }, size), h('span', { class: 'muted' }, ` ${hint}`)),
     ]),
     h('p', { class: 'muted origin' }, sizes.origin),
   );
 }
 
-function options(chosen: TwaOptions, strings: ResultStrings): HTMLElement {
-  const rules = { v4: strings.ruleV4, iclr: strings.ruleIclr, lbfgs: strings.ruleLbfgs };
-  const constraints = {
-    simplex: strings.constraintSimplex,
-    affine: strings.constraintAffine,
-    free: strings.constraintFree,
-  };
-  const granularities = {
-    one: strings.granularityOne,
-    tensor: strings.granularityTensor,
-    groups: strings.granularityGroups,
-  };
-  const schedules = {
-    step: strings.scheduleStep,
-    linear: strings.scheduleLinear,
-    cosine: strings.scheduleCosine,
-  };
-  const has = (condition: boolean, name: string, value: unknown): (readonly [string, string])[] =>
-    condition ? [[name, String(value)]] : [];
-  return group(strings.options, [
-    [strings.rule, rules[chosen.rule]],
-    [strings.constraint, constraints[chosen.constraint]],
-    [strings.granularity, granularities[chosen.granularity]],
-    [strings.fitData, chosen.fitData === 'train' ? strings.fitDataTrain : strings.fitDataValidation],
-    [strings.start, chosen.start],
-    [strings.epochs, String(chosen.epochs)],
-    [strings.patience, String(chosen.patience)],
-    [strings.batchSize, String(chosen.batchSize)],
-    ...has(chosen.rule !== 'lbfgs', strings.learningRate, chosen.learningRate),
-    ...has(chosen.rule !== 'lbfgs', strings.schedule, schedules[chosen.schedule]),
-    ...has(chosen.rule !== 'lbfgs', strings.weightDecay, chosen.weightDecay),
-    ...has(chosen.rule === 'iclr', strings.momentum, chosen.momentum),
-    ...has(chosen.ridge > 0, strings.ridge, chosen.ridge),
-    ...has(chosen.sparse, strings.sparse, strings.sparseYes),
-  ]);
-}
-
-function environment(
-  { provenance, timings }: AverageReport,
-  strings: ResultStrings,
-  events: DetailEvents,
-): HTMLElement {
-  const buffers = {
-    recalibrate: strings.buffersRecalibrate,
-    average: strings.buffersAverage,
-    newest: strings.buffersNewest,
-    none: strings.buffersNone,
-  }[provenance.buffers];
-  const took = PASS_PHASES.reduce((sum, phase) => sum + (timings[phase] ?? 0), 0);
-  const created = new Date(provenance.createdAt);
-  const { backend, task } = provenance;
+function environment(report: AverageReport, strings: ResultStrings, events: DetailEvents): HTMLElement {
+  const { task, outputSha256 } = report.provenance;
   return group(strings.provenance, [
-    [
-      strings.created,
-      Number.isNaN(created.getTime())
-        ? provenance.createdAt
-        : created.toLocaleString(document.documentElement.lang || undefined, {
-            dateStyle: 'medium',
-            timeStyle: 'short',
-          }),
-    ],
-    ...(took > 0 ? [[strings.took, formatDuration(took)] as const] : []),
-    [strings.tool, `${provenance.tool} ${provenance.version}`],
-    ...(backend === undefined ? [] : [[strings.backend, backend] as const]),
+    ...provenanceFacts(report, strings, document.documentElement.lang || undefined),
     ...(task === undefined ? [] : [[strings.task, h('span', { title: task }, fileName(task))] as const]),
-    [strings.seed, String(provenance.seed)],
-    [strings.buffers, buffers],
-    ['SHA-256', hash(provenance.outputSha256, strings.copyHash, events)],
+    ['SHA-256', hash(outputSha256, strings.copyHash, events)],
   ]);
 }
 

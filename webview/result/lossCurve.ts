@@ -3,7 +3,7 @@ import type { Chart as ChartType, Point } from 'chart.js';
 import type { LossPoint } from '../../src/core/averaging/types.ts';
 import { axisStyle, Chart, drawOver, linearTick } from '../shared/chart.ts';
 import { h, svg } from '../shared/dom.ts';
-import { fill } from '../shared/editor.ts';
+import { fill } from '../shared/fill.ts';
 import { formatNumber } from '../shared/numbers.ts';
 import { DASHES, type Theme } from '../shared/theme.ts';
 import type { ResultStrings } from '../strings.ts';

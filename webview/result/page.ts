@@ -1,5 +1,5 @@
 /** The result page: a pass while it runs, then its report. */
-import type { FromResult, LivePassState, ToResult } from '../protocol.ts';
+import type { FromResult, LivePassState, ResultAction, ToResult } from '../protocol.ts';
 import { emptyState, h } from '../shared/dom.ts';
 import { type Editor, oncePerFrame } from '../shared/editor.ts';
 import { readTheme } from '../shared/theme.ts';
@@ -37,9 +37,14 @@ export class ResultPage {
             reveal: (path) => this.#editor.send({ kind: 'reveal', path }),
             copy: (text) => this.#copy(text),
             openFile: () => this.#editor.send({ kind: 'openFile' }),
+            act: (action) => this.#act(action),
             toggleTable: () => this.#toggleTable(),
           }),
         );
+        return;
+      case 'more':
+        if (this.#view instanceof ReportView) this.#view.more(message.more);
+        this.#draw();
         return;
       case 'live':
         this.#live = { pass: message.live, number: message.number };
@@ -102,8 +107,17 @@ export class ResultPage {
     this.#draw();
   }
 
+  #act(action: ResultAction): void {
+    this.#editor.send({ kind: 'act', action });
+    if (action === 'markdown') this.#announceCopied();
+  }
+
   #copy(text: string): void {
     this.#editor.send({ kind: 'copy', text });
+    this.#announceCopied();
+  }
+
+  #announceCopied(): void {
     this.#announcement.textContent = this.#strings.copied;
     setTimeout(() => (this.#announcement.textContent = ''), 1500);
   }

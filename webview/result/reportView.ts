@@ -1,16 +1,22 @@
 /** A finished average, from the sentence to the sources. */
-import type { AverageReport, Method } from '../../src/core/averaging/types.ts';
+import type { AverageReport } from '../../src/core/averaging/types.ts';
 import { h, icon, onClick } from '../shared/dom.ts';
 import type { Theme } from '../shared/theme.ts';
+import type { ResultAction, ResultMore } from '../protocol.ts';
 import type { ResultStrings } from '../strings.ts';
+import { BuffersSection, hasBuffers } from './buffersSection.ts';
 import { chosenPoint } from './chosen.ts';
 import { CoefficientsChart, fileName } from './coefficients.ts';
 import { comparison } from './comparison.ts';
 import { type DetailEvents, details } from './details.ts';
+import { evaluationsSection } from './evaluations.ts';
+import { methodName } from './facts.ts';
+import { GeometrySection } from './geometrySection.ts';
 import { LossCurveChart } from './lossCurve.ts';
 
 export interface ReportEvents extends DetailEvents {
   openFile(): void;
+  act(action: ResultAction): void;
   toggleTable(): void;
 }
 
@@ -20,9 +26,19 @@ export class ReportView {
   readonly #coefficients: CoefficientsChart;
   readonly #lossCurve: LossCurveChart | undefined;
   readonly #toggle: HTMLButtonElement;
+  readonly #strings: ResultStrings;
+  readonly #events: ReportEvents;
+  readonly #actions = h('span', { class: 'actions' });
+  readonly #evaluations = h('div', { class: 'evaluations', hidden: true });
+  readonly #geometryPlace = h('div', { class: 'geometry-place', hidden: true });
+  readonly #buffers: BuffersSection | undefined;
+  #geometry: GeometrySection | undefined;
 
   constructor(report: AverageReport, strings: ResultStrings, events: ReportEvents) {
     this.#report = report;
+    this.#strings = strings;
+    this.#events = events;
+    this.#buffers = hasBuffers(report) ? new BuffersSection(report, strings) : undefined;
     this.#coefficients = new CoefficientsChart(strings);
     this.#lossCurve = report.lossCurve.length === 0 ? undefined : new LossCurveChart(strings);
     this.#toggle = onClick(h('button', { type: 'button', class: 'toggle' }, strings.showTable), () =>
@@ -31,8 +47,9 @@ export class ReportView {
     this.element = h(
       'article',
       { class: 'report' },
-      headline(report, strings, events),
+      headline(report, strings, events, this.#actions),
       comparison(report, strings),
+      this.#evaluations,
       ...(report.notes.length === 0
         ? []
         : [
@@ -49,12 +66,61 @@ export class ReportView {
         ...(this.#lossCurve === undefined ? [] : [this.#lossCurve.element]),
         this.#coefficients.element,
       ),
+      this.#geometryPlace,
+      this.#buffers?.element,
       h('div', { class: 'chart-actions' }, this.#toggle),
       details(report, strings, events),
     );
   }
 
+  /** What is known beside the report, now. */
+  more({ geometry, evaluations, can }: ResultMore): void {
+    const strings = this.#strings;
+    const button = (
+      action: ResultAction,
+      name: Parameters<typeof icon>[0],
+      label: string,
+      title?: string,
+    ): HTMLElement | undefined =>
+      can.includes(action)
+        ? onClick(
+            h('button', { type: 'button', class: 'icon-button', title }, icon(name), h('span', {}, label)),
+            () => this.#events.act(action),
+          )
+        : undefined;
+    // The button that has the focus must stay the same one.
+    const key = can.join();
+    if (this.#actions.dataset['can'] !== key) {
+      this.#actions.dataset['can'] = key;
+      this.#actions.replaceChildren(
+        ...[
+          button('evaluate', 'play', strings.evaluate),
+          button('again', 'again', strings.averageAgain),
+          button('terminal', 'terminal', strings.openInTerminal, strings.openInTerminalHint),
+          button('markdown', 'copy', strings.copyMarkdown),
+          button('export', 'export', strings.exportReport, strings.exportReportHint),
+        ].filter((each) => each !== undefined),
+      );
+    }
+    this.#evaluations.hidden = evaluations.length === 0;
+    this.#evaluations.replaceChildren(...evaluationsSection(evaluations, strings));
+    if (this.#report.provenance.sources.length < 2) return;
+    this.#geometryPlace.hidden = false;
+    if (this.#geometry === undefined) {
+      this.#geometry = new GeometrySection(
+        this.#report,
+        strings,
+        { compute: () => this.#events.act('geometry') },
+        can.includes('geometry'),
+      );
+      this.#geometryPlace.replaceChildren(this.#geometry.element);
+    }
+    if (geometry !== undefined) this.#geometry.show(geometry);
+  }
+
   render(theme: Theme, table: boolean): void {
+    this.#geometry?.render(theme, table);
+    this.#buffers?.render(theme, table);
     const { provenance, coefficients, lossCurve, table: rows, metric, method } = this.#report;
     this.#toggle.setAttribute('aria-pressed', String(table));
     this.#coefficients.render({ theme, checkpoints: provenance.sources, coefficients, table });
@@ -68,11 +134,18 @@ export class ReportView {
   dispose(): void {
     this.#coefficients.dispose();
     this.#lossCurve?.dispose();
+    this.#geometry?.dispose();
+    this.#buffers?.dispose();
     this.element.remove();
   }
 }
 
-function headline(report: AverageReport, strings: ResultStrings, events: ReportEvents): HTMLElement {
+function headline(
+  report: AverageReport,
+  strings: ResultStrings,
+  events: ReportEvents,
+  more: HTMLElement,
+): HTMLElement {
   const { recommendation, output, method } = report;
   const button = (name: Parameters<typeof icon>[0], label: string, action: () => void): HTMLElement =>
     onClick(h('button', { type: 'button', class: 'icon-button' }, icon(name), h('span', {}, label)), action);
@@ -95,20 +168,6 @@ function headline(report: AverageReport, strings: ResultStrings, events: ReportE
         button('file', strings.openReport, () => events.openFile()),
       ),
     ),
+    h('p', { class: 'output' }, more),
   );
-}
-
-function methodName(method: Method, strings: ResultStrings): string {
-  const names: Readonly<Record<Method, string>> = {
-    uniform: strings.methodUniform,
-    'last-k': strings.methodLastK,
-    ema: strings.methodEma,
-    'best-k': strings.methodBestK,
-    prune: strings.methodPrune,
-    greedy: strings.methodGreedy,
-    manual: strings.methodManual,
-    search: strings.methodSearch,
-    twa: strings.methodTwa,
-  };
-  return names[method];
 }

@@ -1,5 +1,7 @@
 import { recordOf, string } from './narrow.ts';
 
+export { fill } from './fill.ts';
+
 /** The page's line to the extension host. */
 interface VsCodeApi {
   postMessage(message: unknown): void;
@@ -44,10 +46,6 @@ export function readStrings(): Readonly<Record<string, string>> {
   const content = document.querySelector<HTMLMetaElement>('meta[name="twa-strings"]')?.content;
   return recordOf(string)(JSON.parse(content ?? '{}'));
 }
-
-/** "{0} of {1}" with its places filled. */
-export const fill = (template: string, ...values: readonly (string | number)[]): string =>
-  template.replace(/\{(\d+)\}/g, (place, index: string) => String(values[Number(index)] ?? place));
 
 /** Calls at most once per frame, however often it is asked. */
 export function oncePerFrame(callback: () => void): () => void {

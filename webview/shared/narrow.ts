@@ -36,6 +36,15 @@ export const arrayOf =
   (value) =>
     Array.isArray(value) ? value.map(element) : mismatch('an array');
 
+export const pairOf =
+  <T>(element: Reader<T>): Reader<readonly [T, T]> =>
+  (value) => {
+    const [first, second, ...others] = arrayOf(element)(value);
+    return first === undefined || second === undefined || others.length > 0
+      ? mismatch('a pair')
+      : [first, second];
+  };
+
 export const recordOf =
   <T>(element: Reader<T>): Reader<Readonly<Record<string, T>>> =>
   (value) =>

@@ -10,12 +10,14 @@ import {
 import type {
   AverageReport,
   BlockCoefficients,
+  BufferMove,
   BufferScore,
   Interval,
   LossPoint,
   MethodSettings,
   PassPhase,
   Provenance,
+  ResultGeometry,
   SourceRecord,
   SplitSizes,
   TableRow,
@@ -30,6 +32,7 @@ import {
   object,
   oneOf,
   orUndefined,
+  pairOf,
   type Reader,
   string,
 } from './narrow.ts';
@@ -103,6 +106,7 @@ const bufferScore: Reader<BufferScore> = object({
   metric: number,
   loss: number,
 });
+const bufferMove: Reader<BufferMove> = object({ name: string, fromNewest: number, fromAverage: number });
 const provenance: Reader<Provenance> = object(
   {
     tool: string,
@@ -152,5 +156,28 @@ export const averageReport: Reader<AverageReport> = object(
     provenance,
     timings,
   },
-  { step: number, epoch: number, bufferScores: arrayOf(bufferScore) },
+  // The Gram matrix stays with the host, which makes a geometry of it.
+  {
+    step: number,
+    epoch: number,
+    bufferScores: arrayOf(bufferScore),
+    bufferMoves: arrayOf(bufferMove),
+  },
 );
+
+const rows = arrayOf(arrayOf(number));
+export const resultGeometry: Reader<ResultGeometry> = object({
+  names: arrayOf(string),
+  points: arrayOf(pairOf(number)),
+  explained: pairOf(number),
+  mixes: arrayOf(
+    object({ id: string, label: string, x: number, y: number, beside: number, fromMean: number }),
+  ),
+  fromMean: arrayOf(number),
+  distances: rows,
+  cosines: rows,
+  rank: number,
+  duplicates: arrayOf(pairOf(number)),
+  outliers: arrayOf(object({ index: number, times: number })),
+  path: object({ length: number, displacement: number, straightness: number }),
+});

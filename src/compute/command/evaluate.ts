@@ -8,7 +8,7 @@ import { type Outcome, runProgram } from './process.ts';
 
 /**
  * One number per repeat under the metric's name. There is no loss: NaN, but for a metric called loss.
- * @throws TwaError `bad-task` with the last lines printed, where the command fails or prints no number; `cancelled`.
+ * @throws TwaError as {@link numberByCommand} does.
  */
 export async function evaluateByCommand(
   task: TaskFile,
@@ -21,29 +21,42 @@ export async function evaluateByCommand(
   const { name } = task.metric;
   const values = new Float64Array(command.repeats);
   for (let repeat = 0; repeat < command.repeats; repeat++) {
-    const outcome = await runProgram(fillIn(command.run, { checkpoint, split }), {
-      directory: command.directory,
-      environment: { TWA_CHECKPOINT: checkpoint, TWA_SPLIT: split, TWA_SEED: String(repeat) },
-      timeoutMs: command.timeout * 1000,
-      signal,
-      onLine: (line) => log('debug', line),
-    });
-    const problem = problemOf(outcome, command);
-    const found = problem === undefined ? findNumber(outcome.stdout, command) : undefined;
-    if (found?.kind !== 'number') {
-      throw new TwaError(
-        'bad-task',
-        `${task.path}: the evaluation command ${found?.reason ?? problem ?? ''} (checkpoint ${checkpoint}, ${split}).`,
-        { place: { path: task.path }, details: outcome.lastLines },
-      );
-    }
-    values[repeat] = found.value;
+    values[repeat] = await numberByCommand(task.path, command, { checkpoint, split, repeat }, log, signal);
   }
   return {
     loss: name === 'loss' ? values : new Float64Array(command.repeats).fill(NaN),
     metrics: { [name]: values },
     weights: new Float64Array(command.repeats).fill(1),
   };
+}
+
+/**
+ * What a command prints for a checkpoint.
+ * @param place where the command is declared, a path
+ * @throws TwaError `bad-task` with the last lines printed, where the command fails or prints no number; `cancelled`.
+ */
+export async function numberByCommand(
+  place: string | undefined,
+  command: CommandDeclaration,
+  { checkpoint, split, repeat }: Values & { readonly repeat: number },
+  log: JobContext['log'],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const outcome = await runProgram(fillIn(command.run, { checkpoint, split }), {
+    directory: command.directory,
+    environment: { TWA_CHECKPOINT: checkpoint, TWA_SPLIT: split, TWA_SEED: String(repeat) },
+    timeoutMs: command.timeout * 1000,
+    signal,
+    onLine: (line) => log('debug', line),
+  });
+  const problem = problemOf(outcome, command);
+  const found = problem === undefined ? findNumber(outcome.stdout, command) : undefined;
+  if (found?.kind === 'number') return found.value;
+  const told = `evaluation command ${found?.reason ?? problem ?? ''} (checkpoint ${checkpoint}, ${split}).`;
+  throw new TwaError('bad-task', place === undefined ? `Your ${told}` : `${place}: the ${told}`, {
+    ...(place === undefined ? {} : { place: { path: place } }),
+    details: outcome.lastLines,
+  });
 }
 
 type Values = Readonly<Record<'checkpoint' | 'split', string>>;

@@ -22,9 +22,10 @@ import { openEngine, type Engine } from '../engine.ts';
 import type { AverageRequest } from '../protocol.ts';
 import type { JobContext } from './context.ts';
 import { digestRecords } from './digest-records.ts';
+import { gramIfCheap } from './geometry.ts';
 import { PhaseClock } from './phases.ts';
 import { readBack } from './read-back.ts';
-import { readTensors, runningStatistics } from './running-statistics.ts';
+import { bufferMoves, readTensors, runningStatistics } from './running-statistics.ts';
 
 type Buffers = ReadonlyMap<string, Float32Array | Float64Array>;
 
@@ -73,7 +74,18 @@ async function averageWithoutTask(
     bufferMode,
   };
   const buffers: Buffers = bufferMode === 'newest' ? await readTensors(newest, running) : new Map();
-  return write(request, headers, result, buffers, {}, context, clock);
+  const gram = await gramIfCheap(headers, context.signal, (fraction) =>
+    clock.report('reading', fraction, 'where the checkpoints lie'),
+  );
+  return write(
+    request,
+    headers,
+    gram === undefined ? result : { ...result, gram },
+    buffers,
+    { running },
+    context,
+    clock,
+  );
 }
 
 function plainCoefficients({ method, checkpoints, coefficients, settings }: AverageRequest): Float64Array {
@@ -121,12 +133,13 @@ async function averageWithTask(
     } finally {
       await objective.dispose();
     }
+    const running = tensorsNamed(engine.running, newest);
     const buffers =
       result.bufferMode === 'newest'
-        ? await readTensors(newest, tensorsNamed(engine.running, newest))
+        ? await readTensors(newest, running)
         : new Map(result.buffers.map(({ name, values }) => [name, values]));
     const verify = (): Promise<string> => readBack(request.output, engine, result, signal);
-    const evaluated = { backend: engine.label, task: task.path, verify };
+    const evaluated = { running, backend: engine.label, task: task.path, verify };
     return await write(request, headers, result, buffers, evaluated, context, clock);
   } finally {
     await engine.dispose();
@@ -165,6 +178,8 @@ function ownCoefficients(result: PassResult | PlainMerge): ReadonlyMap<string, r
 }
 
 interface Evaluated {
+  /** The running statistics in every checkpoint. */
+  readonly running: readonly TensorInfo[];
   readonly backend?: string;
   readonly task?: string;
   /** Evaluates the file on disk; gives a note about it, or throws if it is not what it should be. */
@@ -176,7 +191,7 @@ async function write(
   headers: readonly CheckpointHeader[],
   result: PassResult | PlainMerge,
   buffers: Buffers,
-  { backend, task, verify }: Evaluated,
+  { running, backend, task, verify }: Evaluated,
   { signal }: JobContext,
   clock: PhaseClock,
 ): Promise<AverageReport> {
@@ -206,6 +221,9 @@ async function write(
       ...merged,
       result: noted,
       notes: [optimizerNote(headers.at(-1)!, request.dropOptimizer === true) ?? []].flat(),
+      ...(running.length === 0
+        ? {}
+        : { bufferMoves: await bufferMoves(headers, running, result.coefficients, buffers, signal) }),
       ...(backend === undefined ? {} : { backend }),
       ...(task === undefined ? {} : { task }),
       timings: clock.timings(),

@@ -125,6 +125,7 @@ export async function runPass(
     bufferMode,
     buffers: bufferMode === 'recalibrate' ? await objective.recalibrate(coefficients, hooks.signal) : [],
     ...(bufferScores === undefined ? {} : { bufferScores }),
+    gram,
   };
 }
 

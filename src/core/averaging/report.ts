@@ -24,7 +24,9 @@ import type {
   AverageReport,
   BlockCoefficients,
   BufferMode,
+  BufferMove,
   BufferScore,
+  CentredGram,
   Interval,
   LossPoint,
   Method,
@@ -34,6 +36,7 @@ import type {
   Recommendation,
   SourceRecord,
   SplitSizes,
+  StoredGram,
   TableRow,
   TwaOptions,
 } from './types.ts';
@@ -48,6 +51,8 @@ export interface Made {
   readonly result: PassResult | PlainMerge;
   /** Sentences on the file, beside those on the pass. */
   readonly notes?: readonly string[];
+  /** How far running statistics moved. */
+  readonly bufferMoves?: readonly BufferMove[];
   readonly backend?: string;
   /** Absolute path of the twa.json. */
   readonly task?: string;
@@ -60,6 +65,8 @@ export interface PlainMerge {
   readonly settings?: MethodSettings;
   readonly seed: number;
   readonly bufferMode: BufferMode | 'none';
+  /** Where it was cheap to have. */
+  readonly gram?: CentredGram;
 }
 
 export function buildReport(made: Made): AverageReport {
@@ -78,6 +85,8 @@ export function buildReport(made: Made): AverageReport {
     lossCurve: pass?.lossCurve ?? [],
     notes: [...(pass?.notes ?? []), ...(made.notes ?? [])],
     ...(pass?.bufferScores === undefined ? {} : { bufferScores: pass.bufferScores }),
+    ...(made.bufferMoves === undefined ? {} : { bufferMoves: made.bufferMoves }),
+    ...(result.gram === undefined ? {} : { gram: storeGram(result.gram) }),
     ...(newest?.step === undefined ? {} : { step: newest.step }),
     ...(newest?.epoch === undefined ? {} : { epoch: newest.epoch }),
     provenance: {
@@ -98,6 +107,14 @@ export function buildReport(made: Made): AverageReport {
       outputSha256: made.outputSha256,
     },
     timings: made.timings,
+  };
+}
+
+function storeGram({ n, centred, withMean, meanSquared }: CentredGram): StoredGram {
+  return {
+    centred: Array.from({ length: n }, (_, i) => [...centred.subarray(i * n, i * n + i + 1)]),
+    withMean: [...withMean],
+    meanSquared,
   };
 }
 
@@ -133,7 +150,7 @@ export async function writeReport(report: AverageReport): Promise<string> {
   try {
     const file = await open(partial, 'wx');
     try {
-      await file.writeFile(`${JSON.stringify(report, null, 2)}\n`);
+      await file.writeFile(documentOf(report));
       await file.sync();
     } finally {
       await file.close();
@@ -143,6 +160,12 @@ export async function writeReport(report: AverageReport): Promise<string> {
     await rm(partial, { force: true });
   }
   return path;
+}
+
+/** Indented, but for lists of numbers: a Gram matrix would be thousands of lines. A line feed is in no JSON string. */
+function documentOf(report: AverageReport): string {
+  const text = JSON.stringify(report, null, 2);
+  return `${text.replace(/\[\n[-+\d.eE,\s]+\]/g, (list) => list.replace(/\n\s*/g, ' ').replace('[ ', '[').replace(' ]', ']'))}\n`;
 }
 
 /** Throws `not-found`, or `bad-report` with the first thing that is not as it should be. */
@@ -255,6 +278,26 @@ const asBufferScore: Narrow<BufferScore> = asObject((members) => ({
   loss: members.get('loss', asMeasured),
 }));
 
+const asBufferMove: Narrow<BufferMove> = asObject((members) => ({
+  name: members.get('name', asString),
+  fromNewest: members.get('fromNewest', asMeasured),
+  fromAverage: members.get('fromAverage', asMeasured),
+}));
+
+const asGram: Narrow<StoredGram> = asObject((members) => {
+  const withMean = members.get('withMean', asNumbers);
+  return {
+    centred: members.get('centred', (value, at) => {
+      const rows = asArray(asNumbers)(value, at);
+      const isTriangle = rows.length === withMean.length && rows.every((row, i) => row.length === i + 1);
+      if (!isTriangle) throw new NarrowError(at, `a triangle of ${withMean.length} rows`, value);
+      return rows;
+    }),
+    withMean,
+    meanSquared: members.get('meanSquared', asNumber),
+  };
+});
+
 const asSource: Narrow<SourceRecord> = asObject((members) => ({
   path: members.get('path', asString),
   size: members.get('size', asNumber),
@@ -312,6 +355,8 @@ const asReport: Narrow<AverageReport> = asObject((members) => ({
   lossCurve: members.get('lossCurve', asArray(asPoint)),
   notes: members.get('notes', asArray(asString)),
   ...members.maybe('bufferScores', asArray(asBufferScore)),
+  ...members.maybe('bufferMoves', asArray(asBufferMove)),
+  ...members.maybe('gram', asGram),
   ...members.maybe('step', asNumber),
   ...members.maybe('epoch', asNumber),
   provenance: members.get('provenance', asProvenance),

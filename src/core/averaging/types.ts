@@ -231,6 +231,62 @@ export interface BufferScore {
   readonly loss: number;
 }
 
+/** How far the running statistics that were written are from the other ways to get them, for one tensor. */
+export interface BufferMove {
+  readonly name: string;
+  /** |written - newest| / |newest|; NaN beside zeros that were left. */
+  readonly fromNewest: number;
+  /** The same from the checkpoints' own, mixed by the coefficients. */
+  readonly fromAverage: number;
+}
+
+/** A {@link CentredGram} as a report keeps it, so that where the checkpoints lie can be drawn without them. */
+export interface StoredGram {
+  /** The lower triangle: row i has i + 1 numbers. */
+  readonly centred: readonly (readonly number[])[];
+  readonly withMean: readonly number[];
+  readonly meanSquared: number;
+}
+
+/** A model of the table as a point. */
+export interface MixPoint {
+  /** Of its row. */
+  readonly id: string;
+  readonly label: string;
+  readonly x: number;
+  readonly y: number;
+  /** How far it lies from the map's plane. */
+  readonly beside: number;
+  /** |w - m|, in all directions. */
+  readonly fromMean: number;
+}
+
+/** Where the checkpoints of a result lie, and its averages. All lengths in the unit of the weights. */
+export interface ResultGeometry {
+  /** Oldest first; the order of all rows. */
+  readonly names: readonly string[];
+  readonly points: readonly (readonly [number, number])[];
+  /** How much of the squared distances from the mean each axis shows, 0..1. */
+  readonly explained: readonly [number, number];
+  /** Of the averages whose coefficients are known. */
+  readonly mixes: readonly MixPoint[];
+  readonly fromMean: readonly number[];
+  /** Between checkpoints, [n, n]. */
+  readonly distances: readonly (readonly number[])[];
+  /** Cosines between their differences from the mean, [n, n]. */
+  readonly cosines: readonly (readonly number[])[];
+  readonly rank: number;
+  /** Pairs with the same weights. */
+  readonly duplicates: readonly (readonly [number, number])[];
+  /** Far from all others, by so many times the usual distance. */
+  readonly outliers: readonly { readonly index: number; readonly times: number }[];
+  readonly path: {
+    readonly length: number;
+    readonly displacement: number;
+    readonly straightness: number;
+  };
+}
+
 /** Everything a finished pass found out; the core's result before a file is written. */
 export interface PassResult {
   readonly method: Method;
@@ -253,6 +309,7 @@ export interface PassResult {
   readonly buffers: readonly BufferValue[];
   /** Of models with running statistics. */
   readonly bufferScores?: readonly BufferScore[];
+  readonly gram: CentredGram;
 }
 
 export interface SourceRecord {
@@ -304,6 +361,9 @@ export interface AverageReport {
   readonly notes: readonly string[];
   /** Of models with running statistics. */
   readonly bufferScores?: readonly BufferScore[];
+  readonly bufferMoves?: readonly BufferMove[];
+  /** Of the checkpoints; absent in old reports, and where it was not worth its time. */
+  readonly gram?: StoredGram;
   readonly step?: number;
   readonly epoch?: number;
   readonly provenance: Provenance;

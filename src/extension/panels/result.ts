@@ -5,6 +5,7 @@ import type { PassProgress } from '../../core/averaging/types.ts';
 import type { LiveCheckpoint } from '../../../webview/protocol.ts';
 import { resultStrings } from '../../../webview/strings.ts';
 import { shownReport } from '../../../webview/result/state.ts';
+import type { ResultActions } from '../results/actions.ts';
 import { forUser, inBackground, loadPage, webviewOptions } from './page.ts';
 import { ResultSession, type ResultState } from './resultSession.ts';
 
@@ -17,6 +18,9 @@ export interface ResultDependencies {
   readonly log: vscode.LogOutputChannel;
   /** Shows a checkpoint or average in the tree. */
   readonly reveal: (checkpointPath: string) => Promise<void>;
+  readonly actions: ResultActions;
+  /** Tells the user what went wrong. */
+  readonly reportError: (error: unknown) => void;
 }
 
 export interface LiveOptions {
@@ -47,9 +51,13 @@ export class ResultPanels implements vscode.Disposable {
   readonly #dependencies: ResultDependencies;
   readonly #opened = new Set<Opened>();
   readonly #serializer: vscode.Disposable;
+  readonly #stopListening: () => void;
 
   constructor(dependencies: ResultDependencies) {
     this.#dependencies = dependencies;
+    this.#stopListening = dependencies.actions.onChange(() => {
+      for (const { session } of this.#opened) session.moreChanged();
+    });
     this.#serializer = vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
       deserializeWebviewPanel: async (panel, state: unknown) => {
         const reportPath = shownReport(state);
@@ -104,6 +112,7 @@ export class ResultPanels implements vscode.Disposable {
 
   dispose(): void {
     this.#serializer.dispose();
+    this.#stopListening();
     for (const { panel } of [...this.#opened]) panel.dispose();
   }
 
@@ -132,7 +141,7 @@ export class ResultPanels implements vscode.Disposable {
   }
 
   #adopt(panel: vscode.WebviewPanel, state: ResultState): Opened {
-    const { extensionUri, log, reveal } = this.#dependencies;
+    const { extensionUri, log, reveal, actions, reportError } = this.#dependencies;
     const session = new ResultSession(
       {
         post: (message) => inBackground(panel.webview.postMessage(message), log),
@@ -140,6 +149,11 @@ export class ResultPanels implements vscode.Disposable {
         openFile: (file) => forUser(vscode.window.showTextDocument(vscode.Uri.file(file)), log),
         copy: (text) => forUser(vscode.env.clipboard.writeText(text), log),
         cancel: () => opened.cancel?.(),
+        act: (action) => {
+          const { state: now } = session;
+          if (now.kind === 'report') actions.run(action, now.path, now.report).catch(reportError);
+        },
+        more: (report) => actions.more(report),
         warn: (text) => log.warn(text),
         later: (callback) => setTimeout(callback, PROGRESS_INTERVAL_MS),
       },

@@ -3,6 +3,8 @@ import {
   type FromResult,
   type LivePassState,
   readFromResult,
+  type ResultAction,
+  type ResultMore,
   type ToResult,
 } from '../../../webview/protocol.ts';
 
@@ -13,6 +15,9 @@ export interface ResultPort {
   openFile(path: string): void;
   copy(text: string): void;
   cancel(): void;
+  act(action: ResultAction): void;
+  /** What is known beside the report, now; undefined: {@link ResultSession.moreChanged} will be called. */
+  more(report: AverageReport): ResultMore | undefined;
   warn(text: string): void;
   /** Calls once, later: progress is sent a few times a second, however often it comes. */
   later(callback: () => void): void;
@@ -85,6 +90,11 @@ export class ResultSession {
     });
   }
 
+  /** What is known beside the report is more than it was. */
+  moreChanged(): void {
+    if (this.#ready && this.#state.kind === 'report') this.#sendMore(this.#state.report);
+  }
+
   /** The page is hidden: VS Code throws it away. It says `ready` when it is back. */
   pause(): void {
     this.#ready = false;
@@ -106,6 +116,15 @@ export class ResultSession {
         return;
       case 'copy':
         this.#port.copy(message.text);
+        return;
+      case 'act':
+        // Only what was offered.
+        if (
+          this.#state.kind === 'report' &&
+          this.#port.more(this.#state.report)?.can.includes(message.action) === true
+        ) {
+          this.#port.act(message.action);
+        }
         return;
       case 'cancel':
         if (this.#state.kind === 'live') this.#port.cancel();
@@ -131,7 +150,19 @@ export class ResultSession {
     this.#unsent = [];
     this.#number += 1;
     const { state } = this;
-    this.#port.post(state.kind === 'live' ? { ...state, number: this.#number } : state);
+    if (state.kind !== 'report') {
+      this.#port.post(state.kind === 'live' ? { ...state, number: this.#number } : state);
+      return;
+    }
+    // The page gets a geometry in place of the matrix that it is made of.
+    const { gram: _, ...report } = state.report;
+    this.#port.post({ ...state, report });
+    this.#sendMore(state.report);
+  }
+
+  #sendMore(report: AverageReport): void {
+    const more = this.#port.more(report);
+    if (more !== undefined) this.#port.post({ kind: 'more', more });
   }
 
   #sendProgress(): void {

@@ -11,6 +11,7 @@ import {
   curvesSnapshot,
   runsSnapshot,
   sampleLossCurve,
+  sampleMore,
   sampleReport,
   sampleRun,
   severalRuns,
@@ -20,6 +21,11 @@ import type { ThemeName } from './themes.ts';
 
 const out = path.resolve(import.meta.dirname, '../../../test-output/webviews');
 const report: ToResult = { kind: 'report', path: '/data/report.json', report: sampleReport() };
+
+const posted = async (view: OpenPage): Promise<void> => {
+  await view.post(report);
+  await view.post({ kind: 'more', more: sampleMore() });
+};
 
 interface Shot {
   readonly name: string;
@@ -60,7 +66,7 @@ const comparison = async (view: OpenPage): Promise<void> => view.post(sampleComp
 const shots: readonly Shot[] = [
   ...(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const).flatMap((theme): Shot[] => [
     { name: `curves-${theme}`, page: 'curves', theme, width: 1200, prepare: curves },
-    { name: `result-${theme}`, page: 'result', theme, width: 1200, prepare: (view) => view.post(report) },
+    { name: `result-${theme}`, page: 'result', theme, width: 1200, prepare: posted },
     { name: `tensors-${theme}`, page: 'tensors', theme, width: 1200, prepare: tensors },
     { name: `tensors-compare-${theme}`, page: 'tensors', theme, width: 1200, prepare: comparison },
   ]),
@@ -192,8 +198,8 @@ const shots: readonly Shot[] = [
     width: 320,
     prepare: (view) => view.post(curvesSnapshot({ ...sampleRun(), series: [] })),
   },
-  { name: 'result-narrow', page: 'result', theme: 'light', width: 320, prepare: (view) => view.post(report) },
-  { name: 'result-middle', page: 'result', theme: 'dark', width: 620, prepare: (view) => view.post(report) },
+  { name: 'result-narrow', page: 'result', theme: 'light', width: 320, prepare: posted },
+  { name: 'result-middle', page: 'result', theme: 'dark', width: 620, prepare: posted },
   {
     name: 'result-plain',
     page: 'result',

@@ -1,10 +1,12 @@
 /** Data that looks like a real run, to look at and to test with. Nothing here is a result. */
 import type { AverageReport, LossPoint, TableRow } from '../../../src/core/averaging/types.ts';
+import { resultGeometry } from '../../../src/core/averaging/resultGeometry.ts';
 import { seededRandom } from '../../../src/core/averaging/rng.ts';
 import type {
   AverageMark,
   CheckpointMark,
   CurvesRun,
+  ResultMore,
   SeriesPart,
   ToCurves,
 } from '../../../webview/protocol.ts';
@@ -198,6 +200,45 @@ export function sampleLossCurve(): readonly LossPoint[] {
   });
 }
 
+/** Of a path that turns, in a space of forty dimensions, with one checkpoint twice and one far away. */
+function walkGram(n: number): NonNullable<AverageReport['gram']> {
+  const random = uniform(11);
+  const at = new Float64Array(40);
+  const rows: Float64Array[] = [];
+  for (let i = 0; i < n; i++) {
+    if (i !== 7)
+      for (let d = 0; d < 40; d++)
+        at[d]! += (random() - 0.5) * 0.6 + (d < 2 ? 0.35 * Math.cos(i / 6 + d) : 0);
+    rows.push(Float64Array.from(at, (value) => value + (i === 3 ? 3 * (random() - 0.5) : 0)));
+  }
+  const mean = Float64Array.from(at, (_, d) => rows.reduce((sum, row) => sum + row[d]! / n, 0));
+  const dot = (a: Float64Array, b: Float64Array): number =>
+    a.reduce((sum, value, d) => sum + value * b[d]!, 0);
+  const centred = rows.map((row) => row.map((value, d) => value - mean[d]!));
+  return {
+    centred: centred.map((row, i) => centred.slice(0, i + 1).map((other) => dot(row, other))),
+    withMean: centred.map((row) => dot(row, mean)),
+    meanSquared: dot(mean, mean),
+  };
+}
+
+export function sampleMore(report = sampleReport()): ResultMore {
+  const geometry = resultGeometry(report);
+  return {
+    ...(geometry === undefined ? {} : { geometry }),
+    evaluations: [
+      {
+        command: 'python evaluate.py {checkpoint} --split test',
+        directory: '/data/digits',
+        value: 0.9764,
+        at: '2026-10-14T12:09:00.000Z',
+        milliseconds: 48_200,
+      },
+    ],
+    can: ['evaluate', 'again', 'terminal', 'markdown', 'export'],
+  };
+}
+
 export function sampleReport(evaluated = true): AverageReport {
   const sources = Array.from({ length: 20 }, (_, index) => ({
     path: `${RUN}/checkpoints/epoch-${String(index + 11).padStart(3, '0')}.safetensors`,
@@ -241,8 +282,20 @@ export function sampleReport(evaluated = true): AverageReport {
             [0.1377, 0.0829, 0.2021],
             [-0.0167, -0.0306, -0.0028],
           ),
-          row('uniform', 'Plain average of 20', [0.9778, 0.9611, 0.9917], [0.0931, 0.0589, 0.1348]),
-          row('twa', 'TWA of 20', [0.9778, 0.9611, 0.9917], [0.0912, 0.0571, 0.1322], [0, -0.0056, 0.0056]),
+          {
+            ...row('uniform', 'Plain average of 20', [0.9778, 0.9611, 0.9917], [0.0931, 0.0589, 0.1348]),
+            coefficients: sources.map(() => 1 / sources.length),
+          },
+          {
+            ...row(
+              'twa',
+              'TWA of 20',
+              [0.9778, 0.9611, 0.9917],
+              [0.0912, 0.0571, 0.1322],
+              [0, -0.0056, 0.0056],
+            ),
+            coefficients,
+          },
         ]
       : [],
     recommendation: evaluated
@@ -264,6 +317,24 @@ export function sampleReport(evaluated = true): AverageReport {
           'The report split has 360 examples: differences under about 1.5 points cannot be seen with it.',
         ]
       : [],
+    ...(evaluated
+      ? {
+          bufferScores: [
+            { mode: 'recalibrate', metric: 0.9778, loss: 0.0912 },
+            { mode: 'average', metric: 0.9722, loss: 0.1034 },
+            { mode: 'newest', metric: 0.9417, loss: 0.1851 },
+          ] as const,
+        }
+      : {}),
+    bufferMoves: Array.from({ length: 16 }, (_, index) => {
+      const layer = `layer${1 + Math.floor(index / 4)}.${Math.floor(index / 2) % 2}.bn1`;
+      return {
+        name: `${layer}.running_${index % 2 === 0 ? 'mean' : 'var'}`,
+        fromNewest: 0.02 + 0.3 * random(),
+        fromAverage: evaluated ? 0.01 + 0.05 * random() : 0,
+      };
+    }),
+    gram: walkGram(sources.length),
     step: 1200,
     epoch: 30,
     provenance: {

@@ -9,7 +9,7 @@ import { CurvesSession } from '../../../src/extension/panels/curvesSession.ts';
 import { escapeHtml, newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
 import { ResultSession } from '../../../src/extension/panels/resultSession.ts';
 import { CurvesStore } from '../../../webview/curves/store.ts';
-import { readToCurves, type ToCurves, type ToResult } from '../../../webview/protocol.ts';
+import { readToCurves, type ResultMore, type ToCurves, type ToResult } from '../../../webview/protocol.ts';
 import { sampleReport } from '../../e2e/webviews/samples.ts';
 
 const series = (values: readonly number[], tag = 'loss'): Series => ({
@@ -363,7 +363,7 @@ describe('CurvesSession', () => {
   });
 });
 
-function resultSession(live = true) {
+function resultSession(live = true, more?: ResultMore) {
   const sent: ToResult[] = [];
   const done: string[] = [];
   const later: (() => void)[] = [];
@@ -375,6 +375,8 @@ function resultSession(live = true) {
       openFile: (path) => done.push(`open ${path}`),
       copy: (text) => done.push(`copy ${text}`),
       cancel: () => done.push('cancel'),
+      act: (action) => done.push(`act ${action}`),
+      more: () => more,
       warn: (text) => done.push(`warn ${text}`),
       later: (callback) => later.push(callback),
     },
