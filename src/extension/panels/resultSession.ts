@@ -155,7 +155,8 @@ export class ResultSession {
       return;
     }
     // The page gets a geometry in place of the matrix that it is made of.
-    const { gram: _, ...report } = state.report;
+    const report = { ...state.report };
+    delete (report as { gram?: unknown }).gram;
     this.#port.post({ ...state, report });
     this.#sendMore(state.report);
   }

@@ -93,7 +93,8 @@ export class ResultActions {
   async run(action: ResultAction, reportPath: string, report: AverageReport): Promise<void> {
     switch (action) {
       case 'evaluate':
-        return await this.#evaluate(report);
+        await this.#evaluate(report);
+        return;
       case 'again':
         requireTrust(
           l10n.t(
@@ -107,11 +108,14 @@ export class ResultActions {
         await openInTerminal(report, this.#options);
         return;
       case 'markdown':
-        return await this.#copyMarkdown(report);
+        await this.#copyMarkdown(report);
+        return;
       case 'export':
-        return await this.#export(report);
+        await this.#export(report);
+        return;
       case 'geometry':
-        return await this.#compute(report);
+        await this.#compute(report);
+        return;
     }
   }
 

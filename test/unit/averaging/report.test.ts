@@ -72,6 +72,19 @@ describe('the report of a pass', () => {
     assert.deepEqual(await readdir(directory), ['twa-v4-1.twa-report.json']);
   });
 
+  test('keeps the Gram matrix of the pass, a line per row', async () => {
+    const report = await passReport(join(folder, 'gram.safetensors'));
+    const problem = new LogisticProblem();
+    const { centred, n, meanSquared } = await problem.gram();
+    assert.equal(report.gram?.centred.length, n);
+    assert.equal(report.gram.centred[n - 1]![0], centred[(n - 1) * n]);
+    assert.equal(report.gram.meanSquared, meanSquared);
+    const path = await writeReport(report);
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    assert.equal(lines.filter((line) => line.includes(String(report.gram!.centred[n - 1]![0]))).length, 1);
+    assert.deepEqual(await readReport(path), report);
+  });
+
   test('numbers that are not finite survive as NaN', async () => {
     const report = await passReport(join(folder, 'nan.safetensors'));
     const table = report.table.map((row) => ({

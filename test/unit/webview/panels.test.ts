@@ -405,6 +405,21 @@ const progress = (step: number): PassProgress => ({
 });
 
 describe('ResultSession', () => {
+  test('sends what is known beside the report, and does only what it offered', () => {
+    const { session, sent, done, report } = resultSession(false, { evaluations: [], can: ['markdown'] });
+    session.receive({ kind: 'ready' });
+    assert.deepEqual(
+      sent.map(({ kind }) => kind),
+      ['report', 'more'],
+    );
+    assert.ok(report.gram !== undefined && sent[0]?.kind === 'report' && !('gram' in sent[0].report));
+    session.receive({ kind: 'act', action: 'evaluate' });
+    session.receive({ kind: 'act', action: 'markdown' });
+    assert.deepEqual(done, ['act markdown']);
+    session.moreChanged();
+    assert.equal(sent.at(-1)?.kind, 'more');
+  });
+
   test('gathers progress and sends it a few times a second, numbered', () => {
     const { session, sent, later } = resultSession();
     session.receive({ kind: 'ready' });

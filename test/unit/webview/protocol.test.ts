@@ -10,7 +10,7 @@ import {
 } from '../../../webview/protocol.ts';
 import { INITIAL_STATE, readState, wantedRuns } from '../../../webview/curves/state.ts';
 import { shownReport } from '../../../webview/result/state.ts';
-import { curvesSnapshot, sampleReport, sampleRun } from '../../e2e/webviews/samples.ts';
+import { curvesSnapshot, sampleMore, sampleReport, sampleRun } from '../../e2e/webviews/samples.ts';
 
 /** What VS Code's message channel makes of a message: JSON, with typed arrays carried over. */
 function throughChannel(message: unknown): unknown {
@@ -78,12 +78,21 @@ describe('messages to the result page', () => {
   for (const evaluated of [true, false]) {
     test(`a report comes through whole, evaluated: ${evaluated}`, () => {
       const report = sampleReport(evaluated);
+      // The host keeps it.
+      delete (report as { gram?: unknown }).gram;
       const read = readToResult(throughChannel({ kind: 'report', path: '/r.json', report }));
       // What is undefined before is absent after: JSON knows no undefined.
       assert.deepEqual(throughChannel(read), throughChannel({ path: '/r.json', report, kind: 'report' }));
       assert.equal(read?.kind, 'report');
     });
   }
+
+  test('what is known beside a report comes through', () => {
+    const more = sampleMore();
+    const read = readToResult(throughChannel({ kind: 'more', more }));
+    assert.ok(read?.kind === 'more' && read.more.geometry !== undefined);
+    assert.deepEqual(throughChannel(read), throughChannel({ more, kind: 'more' }));
+  });
 
   test('a diverged row is NaN, not a refusal', () => {
     const report = sampleReport();
