@@ -1,5 +1,4 @@
 /** "Copy as Markdown": a result for an issue, a wiki or a paper's notes. No VS Code here. */
-import * as l10n from '@vscode/l10n';
 import path from 'node:path';
 import type { AverageReport } from '../../core/averaging/types.ts';
 import {
@@ -44,7 +43,7 @@ export function resultMarkdown(
     ['SHA-256', provenance.outputSha256],
   ] as readonly (readonly [string, string])[];
   return [
-    `## ${l10n.t('{0}: {1}', methodName(method, strings), escapeMarkdown(path.basename(output)))}`,
+    `## ${methodName(method, strings)}: ${escapeMarkdown(path.basename(output))}`,
     escapeMarkdown(recommendation.sentence),
     ...(table === undefined
       ? []
