@@ -49,6 +49,9 @@ function mixesIn({
   );
 }
 
+/** A square that is a sum of products of this size is good to so much of it. */
+const ROUNDING = 1e-12;
+
 /**
  * w = sum_i a_i w_i is m + sum_i a_i r_i + s m with s = sum_i a_i - 1. On an axis u = sum_i (x_i / l) r_i, with x the
  * checkpoints' coordinates and l = sum_i x_i^2, that is sum_i a_i x_i + s sum_i x_i <r_i, m> / l.
@@ -76,6 +79,10 @@ function placeOf(
     squared += 2 * surplus * coefficients[i]! * withMean[i]!;
     for (let j = 0; j < n; j++) squared += coefficients[i]! * coefficients[j]! * centred[i * n + j]!;
   }
+  // The plain average is the mean, but for rounding.
+  let scale = surplus ** 2 * meanSquared;
+  for (let i = 0; i < n; i++) scale = Math.max(scale, centred[i * n + i]!);
+  if (squared <= ROUNDING * scale) return { id, label, x: 0, y: 0, beside: 0, fromMean: 0 };
   const [x, y] = [along(0), along(1)];
   return {
     id,
