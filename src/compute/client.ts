@@ -16,7 +16,9 @@ import { contributions } from '../core/contributions/registry.ts';
 import type { Contribution } from '../core/contributions/types.ts';
 import { cancelled, deserializeError, throwIfAborted, TwaError } from '../core/errors.ts';
 import { parseFromCompute } from './messages.ts';
+import { plainNode } from './node.ts';
 import type { AverageRequest, ConvertJobRequest, FromCompute, JobName, Jobs, ToCompute } from './protocol.ts';
+import { withLibraries } from './setup/home.ts';
 
 export type LogLevel = Extract<FromCompute, { kind: 'log' }>['level'];
 
@@ -31,6 +33,8 @@ export interface JobHooks {
   readonly computePath?: string;
   /** Working directory; optional GPU packages are also looked for in its node_modules. By default the parent's. */
   readonly cwd?: string;
+  /** Folders of shared libraries that the process must find; by default those that what is set up needs. */
+  readonly libraries?: readonly string[] | undefined;
 }
 
 /** After a cancel the process has this long to clean up; after its answer, to end. Then it is killed. */
@@ -46,11 +50,12 @@ export async function runJob<J extends JobName>(
   request: Jobs[J]['request'],
   hooks: JobHooks = {},
 ): Promise<Jobs[J]['result']> {
+  const node = await plainNode();
   throwIfAborted(hooks.signal);
   const removeLeftovers = leftoversOf(job, request);
   try {
     return await new Promise<Jobs[J]['result']>((resolve, reject) => {
-      const child = start(hooks);
+      const child = start(hooks, node?.path);
       const stderr = followOutput(child, hooks);
       let answer: (() => void) | undefined;
       let deadline: NodeJS.Timeout | undefined;
@@ -113,15 +118,17 @@ export async function runJob<J extends JobName>(
   }
 }
 
-function start({ computePath, cwd }: JobHooks): ChildProcess {
-  const env = { ...process.env };
+function start({ computePath, cwd, libraries }: JobHooks, node: string | undefined): ChildProcess {
+  const env = withLibraries({ ...process.env }, libraries);
   if (process.versions['electron'] !== undefined) {
-    // Electron's binary is the editor unless told otherwise; the host's NODE_OPTIONS hold its debugger's hooks.
-    env['ELECTRON_RUN_AS_NODE'] = '1';
+    // The host's NODE_OPTIONS hold its debugger's hooks; Electron's binary is the editor unless told otherwise.
     delete env['NODE_OPTIONS'];
+    if (node === undefined) env['ELECTRON_RUN_AS_NODE'] = '1';
+    else delete env['ELECTRON_RUN_AS_NODE'];
   }
   return fork(computePath ?? defaultComputePath(), [], {
     execArgv: [],
+    ...(node === undefined ? {} : { execPath: node }),
     env,
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -25,7 +25,8 @@ const isOptional =
   (value) =>
     value === undefined || check(value);
 
-const backend = isOneOf('auto', 'tensorflow', 'webgpu', 'wasm', 'cpu');
+const isBackend = isOneOf('tensorflow', 'webgpu', 'wasm', 'cpu');
+const backend: Check = (value) => value === 'auto' || isBackend(value);
 const pytorch = isOptional(
   (value) =>
     isRecord(value) &&
@@ -60,7 +61,11 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     pytorch,
     seed: isNumber,
   },
-  devices: {},
+  devices: {
+    only: isOptional(
+      (value) => isRecord(value) && isBackend(value['backend']) && isText(value['directory']),
+    ),
+  },
   tensorStatistics: { checkpoint: isText, tensors: isOptional(isListOf(isText)) },
   compareTensors: { a: isText, b: isText },
   geometry: { checkpoints: isListOf(isText) },

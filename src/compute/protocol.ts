@@ -93,10 +93,17 @@ export interface DeviceReport {
   readonly usable: boolean;
   /** "TensorFlow 2.21, GPU: NVIDIA ..."; "1 thread, SIMD". */
   readonly detail: string;
+  /** It computes on a graphics processor. */
+  readonly gpu: boolean;
   /** Why not, and what to do, where it is not usable. */
   readonly reason?: string;
   /** Milliseconds of the gradient self-test. */
   readonly selfTestMs?: number;
+}
+
+export interface DevicesRequest {
+  /** Examine just this backend, from the packages under this directory: a set-up that is to prove itself. */
+  readonly only?: { readonly backend: BackendName; readonly directory: string };
 }
 
 export interface DevicesResult {
@@ -177,7 +184,7 @@ export interface CommandResult {
 export interface Jobs {
   average: { request: AverageRequest; result: AverageReport };
   evaluate: { request: EvaluateRequest; result: EvaluateResult };
-  devices: { request: Record<string, never>; result: DevicesResult };
+  devices: { request: DevicesRequest; result: DevicesResult };
   tensorStatistics: { request: TensorStatisticsRequest; result: TensorStatisticsResult };
   compareTensors: { request: CompareTensorsRequest; result: CompareTensorsResult };
   geometry: { request: GeometryRequest; result: CheckpointGeometry };

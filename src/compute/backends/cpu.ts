@@ -8,6 +8,6 @@ export const cpu: Backend = {
   async start() {
     if (!(await tf.setBackend('cpu'))) throw new Error('The JavaScript backend could not be started.');
     await tf.ready();
-    return 'plain JavaScript, 1 thread; slow, for tests';
+    return { detail: 'plain JavaScript, 1 thread; slow, for tests', gpu: false };
   },
 };

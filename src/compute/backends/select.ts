@@ -4,18 +4,13 @@ import type { BackendChoice, BackendName, DeviceReport, DevicesResult } from '..
 import { tf } from '../tf.ts';
 import { cpu } from './cpu.ts';
 import { selfTest } from './self-test.ts';
-import { tensorflow, usesGpu } from './tensorflow.ts';
+import { tensorflow } from './tensorflow.ts';
 import { Unavailable } from './types.ts';
 import type { Backend } from './types.ts';
 import { wasm } from './wasm.ts';
-import { webgpu } from './webgpu.ts';
+import { webgpu } from './webgpu/index.ts';
 
 const backends: Readonly<Record<BackendName, Backend>> = { tensorflow, webgpu, wasm, cpu };
-
-interface Probe {
-  readonly report: DeviceReport;
-  readonly gpu: boolean;
-}
 
 export interface Selected {
   readonly name: BackendName;
@@ -26,22 +21,29 @@ export interface Selected {
 }
 
 /** Starts a backend and examines it. It is tfjs's current backend afterwards if it is usable. */
-async function probe(backend: Backend, roots: readonly string[]): Promise<Probe> {
+async function probe(backend: Backend, roots: readonly string[], asked = false): Promise<DeviceReport> {
   const { name } = backend;
   let detail = '';
   try {
-    detail = await backend.start(roots);
+    const started = await backend.start({ roots, asked });
+    detail = started.detail;
     const selfTestMs = Math.round(await selfTest());
-    const gpu = name === 'webgpu' || (name === 'tensorflow' && usesGpu());
-    return { report: { name, usable: true, detail, selfTestMs }, gpu };
+    return { name, usable: true, detail, gpu: started.gpu, selfTestMs };
   } catch (error) {
+    backend.stop?.();
     const message = error instanceof Error ? error.message : String(error);
     const reason =
       error instanceof Unavailable
         ? message
         : `${detail === '' ? 'It does not start' : 'Self-test failed'}: ${message}`;
-    return { report: { name, usable: false, detail, reason }, gpu: false };
+    return { name, usable: false, detail, gpu: false, reason };
   }
+}
+
+export interface SelectOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Those that failed in the middle of the work, and are not to be tried again. */
+  readonly without?: ReadonlySet<BackendName> | undefined;
 }
 
 /**
@@ -53,59 +55,76 @@ async function probe(backend: Backend, roots: readonly string[]): Promise<Probe>
 export async function selectBackend(
   choice: BackendChoice,
   roots: readonly string[],
-  signal?: AbortSignal,
+  { signal, without = new Set() }: SelectOptions = {},
 ): Promise<Selected> {
   if (choice !== 'auto') {
-    const { report } = await probe(backends[choice], roots);
+    const report = await probe(backends[choice], roots, true);
     if (!report.usable) {
       throw new TwaError('no-backend', `The backend "${choice}" cannot be used here. ${report.reason ?? ''}`);
     }
+    await makeCurrent(choice);
     return { name: choice, label: label(report), passedOver: [] };
   }
-  const probes: Probe[] = [];
+  const probes: DeviceReport[] = [];
   for (const name of ['tensorflow', 'webgpu', 'wasm'] as const) {
     throwIfAborted(signal);
+    if (without.has(name)) continue;
     probes.push(await probe(backends[name], roots));
     if (probes.at(-1)!.gpu) break;
     // Nothing that comes after WebGPU beats TensorFlow on the CPU.
-    if (name === 'webgpu' && probes[0]!.report.usable) break;
+    if (name === 'webgpu' && probes.some(({ usable }) => usable)) break;
   }
   const chosen = preferred(probes);
-  const reports = probes.map(({ report }) => report);
   if (chosen === undefined) {
     throw new TwaError('no-backend', 'No compute backend works on this machine: see the details for each.', {
-      details: reports.map(({ name, reason }) => `${name}: ${reason ?? ''}`),
+      details: probes.map(({ name, reason }) => `${name}: ${reason ?? ''}`),
     });
   }
-  await tf.setBackend(chosen.name);
+  await makeCurrent(chosen.name);
   return {
     name: chosen.name,
     label: label(chosen),
-    passedOver: reports.filter((report) => report !== chosen),
+    passedOver: probes.filter((report) => report !== chosen),
   };
 }
 
 /** Every backend with what it runs on or why it cannot be used. Leaves the chosen one current. */
 export async function listDevices(roots: readonly string[], signal?: AbortSignal): Promise<DevicesResult> {
-  const probes: Probe[] = [];
+  const devices: DeviceReport[] = [];
   for (const backend of Object.values(backends)) {
     throwIfAborted(signal);
-    probes.push(await probe(backend, roots));
+    devices.push(await probe(backend, roots));
   }
-  const chosen = preferred(probes)?.name;
-  if (chosen !== undefined) await tf.setBackend(chosen);
-  return { chosen, devices: probes.map(({ report }) => report) };
+  const chosen = preferred(devices)?.name;
+  if (chosen !== undefined) await makeCurrent(chosen);
+  return { chosen, devices };
 }
 
-function preferred(probes: readonly Probe[]): DeviceReport | undefined {
-  const usable = (name: BackendName, gpu: boolean) =>
-    probes.find(({ report, gpu: onGpu }) => report.usable && report.name === name && (!gpu || onGpu))?.report;
-  return (
-    usable('tensorflow', true) ??
-    usable('webgpu', true) ??
-    usable('tensorflow', false) ??
-    usable('wasm', false)
-  );
+/** Examines this one as if it had been asked for by name, and no other. */
+export async function tryBackend(name: BackendName, roots: readonly string[]): Promise<DeviceReport> {
+  return await probe(backends[name], roots, true);
+}
+
+/** Why nothing that the current backend computes can be trusted any more; undefined as long as all is well. */
+export async function backendFailure(name: BackendName): Promise<string | undefined> {
+  return await backends[name].failure?.();
+}
+
+/** Lets go of what a backend holds; its tensors are lost. */
+export function stopBackend(name: BackendName): void {
+  backends[name].stop?.();
+}
+
+/** The others let go of what they hold: a GPU is wanted elsewhere, too. */
+async function makeCurrent(name: BackendName): Promise<void> {
+  await tf.setBackend(name);
+  for (const other of Object.values(backends)) if (other.name !== name) other.stop?.();
+}
+
+function preferred(devices: readonly DeviceReport[]): DeviceReport | undefined {
+  const usable = (name: BackendName, onGpu = false) =>
+    devices.find((device) => device.usable && device.name === name && (device.gpu || !onGpu));
+  return usable('tensorflow', true) ?? usable('webgpu', true) ?? usable('tensorflow') ?? usable('wasm');
 }
 
 function label({ name, detail }: DeviceReport): string {

@@ -4,14 +4,13 @@
  * code); if the user's project has one, it is loaded from there. It brings its own tfjs-core, which shares engine
  * and kernel registry with ours through a global, as tfjs intends.
  */
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import util from 'node:util';
 import { tf } from '../tf.ts';
+import { findPackage } from './packages.ts';
 import { Unavailable } from './types.ts';
-import type { Backend } from './types.ts';
+import type { Backend, Started } from './types.ts';
 
-const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+export const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 
 /** What tfjs-node registers as the backend `tensorflow`. */
 interface NodeBackend {
@@ -19,43 +18,35 @@ interface NodeBackend {
   readonly binding?: { readonly TF_Version?: string };
 }
 
-async function start(roots: readonly string[]): Promise<string> {
+/** Root by root, so that what the project itself has comes before what we installed. */
+async function start(roots: readonly string[]): Promise<Started> {
   const failures: string[] = [];
-  for (const name of PACKAGES) {
-    const found = resolveFrom(roots, name);
-    if (found === undefined) continue;
+  const tried = new Set<string>();
+  for (const found of roots.flatMap((root) => PACKAGES.flatMap((name) => findPackage([root], name) ?? []))) {
+    if (tried.has(found.folder)) continue;
+    tried.add(found.folder);
     try {
       found.require(found.file);
       if (!(await tf.setBackend('tensorflow'))) throw new Error('the backend did not start');
       await tf.ready();
       const backend = tf.backend() as unknown as NodeBackend;
       const version = backend.binding?.TF_Version;
-      const device = backend.isUsingGpuDevice === true ? 'GPU' : 'CPU';
-      return `TensorFlow${version === undefined ? '' : ` ${version}`} through ${name}, ${device}`;
+      const gpu = backend.isUsingGpuDevice === true;
+      return {
+        detail: `TensorFlow${version === undefined ? '' : ` ${version}`} through ${found.name}, ${gpu ? 'GPU' : 'CPU'}`,
+        gpu,
+      };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      failures.push(
-        `${name} in ${path.dirname(found.manifest)} does not load: ${message.split('\n')[0] ?? ''}`,
-      );
+      failures.push(`${found.name} in ${found.folder} does not load: ${message.split('\n')[0] ?? ''}`);
     }
   }
   if (failures.length > 0) throw new Unavailable(failures.join('; '));
   throw new Unavailable(
-    'Neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed; `npm install @tensorflow/tfjs-node` ' +
-      'in your project adds it.',
+    'Neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed: `twa setup-gpu`, in VS Code the command ' +
+      'TWA: Set Up GPU, makes one from the TensorFlow in your Python; `npm install @tensorflow/tfjs-node` in your ' +
+      'project adds one with a TensorFlow of its own.',
   );
-}
-
-function resolveFrom(roots: readonly string[], name: string) {
-  for (const root of roots) {
-    const require = createRequire(path.join(root, 'noop.js'));
-    try {
-      return { require, file: require.resolve(name), manifest: require.resolve(`${name}/package.json`) };
-    } catch {
-      // Not under this root.
-    }
-  }
-  return undefined;
 }
 
 /**
@@ -70,13 +61,10 @@ function restoreRemovedUtilities(): void {
 
 export const tensorflow: Backend = {
   name: 'tensorflow',
-  start(roots) {
+  start({ roots }) {
     restoreRemovedUtilities();
+    // TensorFlow's own words about its build and its instruction sets; what is an error is still said.
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
     return start(roots);
   },
 };
-
-/** Whether the running tensorflow backend computes on a GPU. Only asked after it has started. */
-export function usesGpu(): boolean {
-  return (tf.backend() as unknown as NodeBackend).isUsingGpuDevice === true;
-}

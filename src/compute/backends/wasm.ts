@@ -25,4 +25,7 @@ function wasmDirectory(): string {
   return path.join(path.dirname(manifest), 'dist');
 }
 
-export const wasm: Backend = { name: 'wasm', start: startWasm };
+export const wasm: Backend = {
+  name: 'wasm',
+  start: async () => ({ detail: await startWasm(), gpu: false }),
+};

@@ -1,17 +1,26 @@
 import path from 'node:path';
 import type { TaskFile } from '../../core/task/types.ts';
-import { selectBackend } from '../backends/select.ts';
-import type { BackendChoice } from '../protocol.ts';
+import { selectBackend, type Selected } from '../backends/select.ts';
+import type { BackendChoice, BackendName } from '../protocol.ts';
+import { managedRoots } from '../setup/home.ts';
 import type { JobContext } from './context.ts';
 
-/** Starts the backend for a task, logs why better ones were passed over, and gives its label for people. */
+/** Where a task's optional packages may be: its own project first, then what "Set Up GPU" installed. */
+export function packageRoots(directory: string): readonly string[] {
+  return [...new Set([directory, process.cwd()]), ...managedRoots()];
+}
+
+/** Starts the backend for a task, and logs why better ones were passed over. */
 export async function openBackend(
   choice: BackendChoice,
   task: TaskFile,
   context: JobContext,
-): Promise<string> {
-  const roots = [path.dirname(task.path), process.cwd()];
-  const { label, passedOver } = await selectBackend(choice, roots, context.signal);
-  for (const { name, reason } of passedOver) context.log('debug', `Not ${name}: ${reason ?? 'slower here'}`);
-  return label;
+  without?: ReadonlySet<BackendName>,
+): Promise<Selected> {
+  const roots = packageRoots(path.dirname(task.path));
+  const selected = await selectBackend(choice, roots, { signal: context.signal, without });
+  for (const { name, reason } of selected.passedOver) {
+    context.log('debug', `Not ${name}: ${reason ?? 'slower here'}`);
+  }
+  return selected;
 }

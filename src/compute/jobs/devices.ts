@@ -1,7 +1,10 @@
-import { listDevices } from '../backends/select.ts';
-import type { DevicesResult } from '../protocol.ts';
+import { listDevices, tryBackend } from '../backends/select.ts';
+import type { DevicesRequest, DevicesResult } from '../protocol.ts';
+import { packageRoots } from './backend.ts';
 import type { JobContext } from './context.ts';
 
-export function devices(_request: Record<string, never>, { signal }: JobContext): Promise<DevicesResult> {
-  return listDevices([process.cwd()], signal);
+export async function devices({ only }: DevicesRequest, { signal }: JobContext): Promise<DevicesResult> {
+  if (only === undefined) return await listDevices(packageRoots(process.cwd()), signal);
+  const report = await tryBackend(only.backend, [only.directory]);
+  return { chosen: report.usable ? report.name : undefined, devices: [report] };
 }

@@ -42,10 +42,14 @@ export class TfjsObjective implements Objective {
   /** By the name of a tensor; a tensor that is in none is not in here. */
   readonly #blockOf: ReadonlyMap<string, number>;
   readonly #recalibrations = new Map<string, readonly BufferValue[]>();
-  #steps = 0;
+  #steps: number;
 
-  /** The stack must hold every weight of the engine's model. The engine stays its owner's. */
-  constructor(engine: TaskEngine, stack: Stack, blocks?: readonly Block[]) {
+  /**
+   * The stack must hold every weight of the engine's model. The engine stays its owner's. `steps` were taken before, by
+   * an objective in whose place this one goes on.
+   */
+  constructor(engine: TaskEngine, stack: Stack, blocks?: readonly Block[], steps = 0) {
+    this.#steps = steps;
     if (blocks !== undefined) this.blocks = blocks;
     this.#blockOf = new Map(
       blocks?.flatMap(({ tensors }, block) => tensors.map((tensor) => [tensor, block] as const)),
@@ -57,6 +61,11 @@ export class TfjsObjective implements Objective {
     this.#running = weights.filter(({ role }) => role === 'running');
     this.#others = weights.filter(({ role }) => role === 'state');
     this.#scratch = new Map(weights.map((weight) => [weight, new Float32Array(weight.variable.size)]));
+  }
+
+  /** Gradients computed so far; what is random in the next one follows from it. */
+  get steps(): number {
+    return this.#steps;
   }
 
   get checkpoints(): readonly string[] {
@@ -100,7 +109,7 @@ export class TfjsObjective implements Objective {
   ): Promise<{ readonly loss: number; readonly gradient: Float64Array }> {
     await breathe(signal);
     const part = this.#engine.splits.fit;
-    const purpose = draw === undefined ? `step ${this.#steps++}` : `draw ${draw}`;
+    const purpose = draw === undefined ? `step ${this.#steps}` : `draw ${draw}`;
     const batch = await this.#engine.batch(
       part.from,
       examples.map((example) => part.indices[example]!),
@@ -120,7 +129,9 @@ export class TfjsObjective implements Objective {
           const into = ofBlock(gradient, this.#stack.n, this.#blockOf.get(name) ?? 0);
           await this.#stack.project(name, (await ofWeight.data()) as Float32Array, into);
         }
-        return { loss: (await value.data())[0]!, gradient };
+        const loss = (await value.data())[0]!;
+        if (draw === undefined) this.#steps++;
+        return { loss, gradient };
       } finally {
         tf.dispose([value, grads]);
       }

@@ -37,7 +37,7 @@ test('auto takes wasm where nothing is installed, and says why not the others', 
       ['webgpu', false],
     ],
   );
-  assert.match(passedOver[0]!.reason!, /npm install @tensorflow\/tfjs-node/);
+  assert.match(passedOver[0]!.reason!, /twa setup-gpu.*npm install @tensorflow\/tfjs-node/);
 });
 
 test('every backend is listed, the usable ones with the time of their self-test', async () => {
@@ -105,14 +105,41 @@ test('an optional package that does not load is named with its place', async () 
   });
 });
 
-test('a software WebGPU adapter is never taken', async () => {
-  const root = temporaryDirectory();
+/** A package `webgpu` whose only adapter is this one, and computes nothing. */
+function stubWebgpu(root: string, info: string): void {
   const folder = path.join(root, 'node_modules/webgpu');
-  const adapter = '{ info: { description: "SwiftShader Device (LLVM 16)", architecture: "swiftshader" } }';
   writeText(
     path.join(folder, 'index.js'),
-    `export const create = () => ({ requestAdapter: async () => (${adapter}) });`,
+    `export const globals = {}; export const create = () => ({ requestAdapter: async () => (${info}) });`,
   );
   writeText(path.join(folder, 'package.json'), '{"name": "webgpu", "type": "module", "main": "index.js"}');
-  await assert.rejects(selectBackend('webgpu', [root]), /SwiftShader.*slower than wasm/);
+}
+
+test('a software WebGPU adapter is not taken unless it is asked for', async () => {
+  const root = temporaryDirectory();
+  stubWebgpu(
+    root,
+    '{ limits: {}, info: { vendor: "mesa", device: "llvmpipe (LLVM 19)", description: "", architecture: "" } }',
+  );
+  const { name, passedOver } = await selectBackend('auto', [root]);
+  assert.equal(name, 'wasm');
+  assert.match(passedOver[1]!.reason!, /llvmpipe.*slower than wasm; asked for by name, it is used/);
+  await assert.rejects(selectBackend('webgpu', [root]), /requestDevice is not a function/);
+});
+
+test('no adapter is a reason, too, and nothing of WebGPU is left behind', async () => {
+  const root = temporaryDirectory();
+  stubWebgpu(root, 'null');
+  await assert.rejects(selectBackend('webgpu', [root]), /finds no graphics adapter/);
+  assert.ok(!('gpu' in navigator) || navigator.gpu === undefined);
+});
+
+test('a backend that failed is not tried again', async () => {
+  await assert.rejects(
+    selectBackend('auto', [temporaryDirectory()], { without: new Set(['wasm']) }),
+    (error) =>
+      error instanceof TwaError &&
+      error.code === 'no-backend' &&
+      error.details.every((detail) => !detail.startsWith('wasm')),
+  );
 });

@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { before, test } from 'node:test';
-import { selectBackend } from '../../../src/compute/backends/select.ts';
+import { selectBackend, stopBackend } from '../../../src/compute/backends/select.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { BackendName } from '../../../src/compute/protocol.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
 import { temporaryDirectory, writeSafetensors, writeTask } from './files.ts';
 import type { Values } from './files.ts';
 import { openObjective, readFixture, relativeError, saveLayersModel } from './helpers.ts';
+import { NO_VULKAN, useSoftwareVulkan } from './software-vulkan.ts';
 
 interface Reference {
   readonly checkpoints: readonly Readonly<Record<string, Values>>[];
@@ -86,9 +87,12 @@ function repeat({ shape, values }: Values, times: number): Values {
   };
 }
 
-for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[]) {
-  test(`loss and dL/da on ${backend} against float64 central differences`, async (context) => {
-    await selectBackend(backend, []);
+const vulkan = useSoftwareVulkan();
+
+for (const backend of ['cpu', 'wasm', 'webgpu'] as const satisfies readonly BackendName[]) {
+  const skip = backend === 'webgpu' && !vulkan ? NO_VULKAN : false;
+  test(`loss and dL/da on ${backend} against float64 central differences`, { skip }, async (context) => {
+    await selectBackend(backend, [process.cwd()]);
     const { engine, objective } = await openObjective(await loadTask(task), checkpoints);
     // One of each of the eight examples: positions in the fit split whose row in the data is 0 to 7 modulo 8.
     const { indices } = engine.splits.fit;
@@ -112,5 +116,6 @@ for (const backend of ['cpu', 'wasm'] as const satisfies readonly BackendName[])
       `gradient ${gradient.join()}, expected ${reference.centralDifferences.join()}`,
     );
     engine.dispose();
+    stopBackend(backend);
   });
 }

@@ -23,7 +23,7 @@ const explicit = (top: number, bottom: number, left: number, right: number): Exp
 ];
 
 before(async () => {
-  await cpu.start([]);
+  await cpu.start({ roots: [], asked: true });
   await startWasm();
 });
 
