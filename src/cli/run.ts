@@ -13,8 +13,20 @@ import { geometry } from './verbs/geometry.ts';
 import { init } from './verbs/init.ts';
 import { inspect } from './verbs/inspect.ts';
 import { metrics } from './verbs/metrics.ts';
+import { setupGpu } from './verbs/setup-gpu.ts';
 
-const VERBS: readonly Verb[] = [inspect, diff, geometry, metrics, average, evaluate, convert, devices, init];
+const VERBS: readonly Verb[] = [
+  inspect,
+  diff,
+  geometry,
+  metrics,
+  average,
+  evaluate,
+  convert,
+  devices,
+  setupGpu,
+  init,
+];
 
 const HELP = `Usage: twa VERB [arguments]
 

@@ -62,9 +62,7 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     seed: isNumber,
   },
   devices: {
-    only: isOptional(
-      (value) => isRecord(value) && isBackend(value['backend']) && isText(value['directory']),
-    ),
+    only: isOptional((value) => isRecord(value) && isBackend(value['backend']) && isText(value['directory'])),
   },
   tensorStatistics: { checkpoint: isText, tensors: isOptional(isListOf(isText)) },
   compareTensors: { a: isText, b: isText },

@@ -44,6 +44,7 @@ export const COMMANDS = [
   'twa.copyPath',
   'twa.showLog',
   'twa.showDevices',
+  'twa.setUpGpu',
 ] as const;
 export type CommandId = (typeof COMMANDS)[number];
 

@@ -9,8 +9,8 @@ export const devices = defineVerb({
   usage: '[--json]',
   description: `Starts each compute backend and checks its gradients against stored ones.
 
-JSON: {"chosen", "devices": [{"name", "usable", "detail", "reason", "selfTestMs"}]}; "chosen" is the one
-that --backend auto takes, null where none works.`,
+JSON: {"chosen", "devices": [{"name", "usable", "detail", "gpu", "reason", "selfTestMs"}]}; "chosen" is the
+one that --backend auto takes, null where none works.`,
   paths: { least: 0, most: 0 },
   options: {},
   async run({ json }, terminal) {

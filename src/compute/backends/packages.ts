@@ -18,7 +18,9 @@ export function findPackage(roots: readonly string[], name: string): FoundPackag
     try {
       const file = require.resolve(name);
       const manifest = require.resolve.paths(name)?.map((folder) => path.join(folder, name, 'package.json'));
-      const folder = manifest?.map((each) => path.dirname(each)).find((each) => file.startsWith(each + path.sep));
+      const folder = manifest
+        ?.map((each) => path.dirname(each))
+        .find((each) => file.startsWith(each + path.sep));
       return { name, folder: folder ?? path.dirname(file), file, require };
     } catch {
       // Not under this root.

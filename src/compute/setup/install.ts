@@ -174,7 +174,9 @@ async function program(work: Work, failure: string, command: readonly string[]):
 
 /** The line that says why; programs say much more around it. */
 function reasonIn(lines: readonly string[]): string {
-  const telling = lines.find((line) => /\b(error|not found|no such file|ENOTFOUND|EACCES|ENOSPC)\b/i.test(line));
+  const telling = lines.find((line) =>
+    /\b(error|not found|no such file|ENOTFOUND|EACCES|ENOSPC)\b/i.test(line),
+  );
   return (telling ?? lines.at(-1) ?? 'it says nothing').trim();
 }
 

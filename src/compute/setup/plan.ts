@@ -41,7 +41,14 @@ export const VERSIONS = {
 } as const;
 
 /** Platforms that `webgpu` has a binary for. */
-const WEBGPU_PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64', 'win32-x64', 'win32-arm64'];
+const WEBGPU_PLATFORMS = [
+  'linux-x64',
+  'linux-arm64',
+  'darwin-x64',
+  'darwin-arm64',
+  'win32-x64',
+  'win32-arm64',
+];
 
 export function planSetup(survey: Survey): Plan {
   const routes = [wheelRoute(survey), webgpuRoute(survey), stockRoute(survey)];
@@ -63,7 +70,8 @@ export function planSetup(survey: Survey): Plan {
 function recommend(survey: Survey, open: ReadonlySet<RouteName>): RouteName | undefined {
   const { nvidia, graphics } = survey;
   const { devices } = survey.devices;
-  const works = (name: BackendName): boolean => devices.some((device) => device.name === name && device.usable);
+  const works = (name: BackendName): boolean =>
+    devices.some((device) => device.name === name && device.usable);
   if (devices.some(({ gpu }) => gpu)) return undefined;
   if (open.has('wheel') && nvidia.length > 0 && tensorflowOf(survey)?.cuda !== undefined) return 'wheel';
   if (open.has('webgpu') && graphics) return 'webgpu';

@@ -202,7 +202,9 @@ function findProgram(names: readonly string[]): string | undefined {
   return names
     .filter((name) => name !== '')
     .flatMap((name) =>
-      path.isAbsolute(name) ? [name] : folders.map((folder) => path.join(folder, name.endsWith(suffix) ? name : name + suffix)),
+      path.isAbsolute(name)
+        ? [name]
+        : folders.map((folder) => path.join(folder, name.endsWith(suffix) ? name : name + suffix)),
     )
     .find((file) => existsSync(file));
 }

@@ -20,15 +20,23 @@ export async function pytorchOptions(
   if (engine === 'tfjs') return { memory: readSetting('pytorchMemory', resource) };
   if (engine !== 'pytorch') return undefined;
   const folder = vscode.workspace.getWorkspaceFolder(resource)?.uri.fsPath ?? path.dirname(task);
-  const setting = readSetting('pythonPath', resource);
-  const python =
-    setting === '' ? await chosenInPythonExtension(resource, log) : resolvePythonPath(setting, folder);
+  const python = await chosenPython(resource, folder, log);
   const processes = readSetting('pytorchProcesses', resource);
   return {
     ...(python === undefined ? {} : { python }),
     ...(processes > 1 ? { launcher: `torchrun --standalone --nproc_per_node ${processes}` } : {}),
     memory: readSetting('pytorchMemory', resource),
   };
+}
+
+/** By the setting, else in the Python extension; undefined where neither says anything. */
+export async function chosenPython(
+  resource: vscode.Uri,
+  folder: string,
+  log: vscode.LogOutputChannel,
+): Promise<string | undefined> {
+  const setting = readSetting('pythonPath', resource);
+  return setting === '' ? await chosenInPythonExtension(resource, log) : resolvePythonPath(setting, folder);
 }
 
 async function chosenInPythonExtension(

@@ -42,10 +42,13 @@ export async function showDevices(
     title: l10n.t('Compute Devices'),
     placeholder: l10n.t('Choose one to use from now on'),
   });
-  if (chosen !== undefined) await writeSetting('backend', chosen, vscode.ConfigurationTarget.Global);
+  if (chosen === 'set up') await vscode.commands.executeCommand('twa.setUpGpu');
+  else if (chosen !== undefined) await writeSetting('backend', chosen, vscode.ConfigurationTarget.Global);
 }
 
-function deviceOptions({ chosen, devices }: DevicesResult): readonly Option<BackendChoice | undefined>[] {
+type Choice = BackendChoice | 'set up' | undefined;
+
+function deviceOptions({ chosen, devices }: DevicesResult): readonly Option<Choice>[] {
   return [
     {
       label: '$(sparkle) auto',
@@ -63,5 +66,17 @@ function deviceOptions({ chosen, devices }: DevicesResult): readonly Option<Back
         : (reason ?? ''),
       value: usable ? name : undefined,
     })),
+    ...(devices.some(({ gpu }) => gpu)
+      ? []
+      : [
+          {
+            label: l10n.t('$(rocket) Set Up GPU...'),
+            description: '',
+            detail: l10n.t(
+              'Looks for the way to a GPU or a faster backend, and asks before it does anything.',
+            ),
+            value: 'set up' as const,
+          },
+        ]),
   ];
 }

@@ -10,6 +10,7 @@ import type { CheckpointChoice } from './checkpointChoice.ts';
 import type { ArrangeCommands } from './arrange.ts';
 import { convertToSafetensors } from './convert.ts';
 import { showDevices } from './devices.ts';
+import { setUpGpu } from './setUpGpu.ts';
 import { openWalkthrough } from './walkthrough.ts';
 import { stopWatching, watchFolders } from './folders.ts';
 import type { Example } from './example.ts';
@@ -75,5 +76,6 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.copyPath': on((targets) => show.copyPath(targets)),
     'twa.showLog': on(() => log.show()),
     'twa.showDevices': on(() => showDevices(jobs, dialogs, log)),
+    'twa.setUpGpu': on(() => setUpGpu(jobs, dialogs, log)),
   };
 }

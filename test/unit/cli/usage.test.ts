@@ -12,11 +12,23 @@ import { diff } from '../../../src/cli/verbs/diff.ts';
 import { evaluate } from '../../../src/cli/verbs/evaluate.ts';
 import { geometry } from '../../../src/cli/verbs/geometry.ts';
 import { init } from '../../../src/cli/verbs/init.ts';
+import { setupGpu } from '../../../src/cli/verbs/setup-gpu.ts';
 import { inspect } from '../../../src/cli/verbs/inspect.ts';
 import { metrics } from '../../../src/cli/verbs/metrics.ts';
 import { checkpoints, twa } from './cli.ts';
 
-const VERBS: readonly Verb[] = [inspect, diff, geometry, metrics, average, evaluate, convert, devices, init];
+const VERBS: readonly Verb[] = [
+  inspect,
+  diff,
+  geometry,
+  metrics,
+  average,
+  evaluate,
+  convert,
+  devices,
+  setupGpu,
+  init,
+];
 const mixed = path.join(checkpoints, 'mixed');
 const two = ['epoch-001', 'epoch-002'].map((name) => path.join(mixed, `${name}.safetensors`));
 const out = ['--out', '/tmp/never.safetensors'];
@@ -46,11 +58,11 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [[], 'Which verb? See twa --help.'],
   [
     ['frobnicate'],
-    'There is no verb "frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, convert, devices, init, or twa --help.',
+    'There is no verb "frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, convert, devices, setup-gpu, init, or twa --help.',
   ],
   [
     ['--frobnicate'],
-    'There is no option "--frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, convert, devices, init, or twa --help.',
+    'There is no option "--frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, convert, devices, setup-gpu, init, or twa --help.',
   ],
   [['--version', 'x'], '"x" is one argument too many.'],
   [['inspect'], 'inspect needs a path.'],

@@ -3,10 +3,14 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-const FOLDERS = ['/usr/lib/chromium', '/usr/lib/chromium-browser', path.dirname(process.env['CHROMIUM'] ?? '')];
+const FOLDERS = [
+  '/usr/lib/chromium',
+  '/usr/lib/chromium-browser',
+  path.dirname(process.env['CHROMIUM'] ?? ''),
+];
 
 /** Why a test is skipped. */
-export const NO_VULKAN = 'no Vulkan in software: install Debian\'s chromium, or name Chromium in CHROMIUM';
+export const NO_VULKAN = "no Vulkan in software: install Debian's chromium, or name Chromium in CHROMIUM";
 
 /**
  * Makes this process, and those that it starts, find it. Gives false where there is none: the tests that need it are
@@ -22,7 +26,11 @@ export function useSoftwareVulkan(): boolean {
   // error; it stays loaded (RTLD_NODELETE) all the same, and is then found by its name.
   const NODELETE = 0x1000;
   try {
-    process.dlopen({ exports: {} }, path.join(folder, 'libvulkan.so.1'), os.constants.dlopen.RTLD_NOW | NODELETE);
+    process.dlopen(
+      { exports: {} },
+      path.join(folder, 'libvulkan.so.1'),
+      os.constants.dlopen.RTLD_NOW | NODELETE,
+    );
   } catch {
     // As expected.
   }

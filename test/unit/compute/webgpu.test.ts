@@ -114,7 +114,7 @@ describe('A pass whose GPU is lost', { skip }, () => {
     };
     const result = await runPass(
       objective,
-      { method: 'twa', options: { epochs: 2 }, buffers: 'recalibrate', seed: 1 },
+      { method: 'twa', options: { epochs: 2, batchSize: 4 }, buffers: 'recalibrate', seed: 1 },
       { signal },
     );
     const { label } = engine;
@@ -128,7 +128,7 @@ describe('A pass whose GPU is lost', { skip }, () => {
     const onWasm = await pass('wasm');
     const left = tf.memory().numTensors;
     const lost = await pass('webgpu', (step) => {
-      if (step === 1) device().destroy();
+      if (step === 2) device().destroy();
     });
     assert.deepEqual(onWasm.notes, []);
     assert.match(lost.label, /^wasm \(/);

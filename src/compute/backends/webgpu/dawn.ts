@@ -118,9 +118,7 @@ export function closeDawn(): void {
 /** Computed by the processor. Mesa's and Google's say so in their names, and Dawn marks those it knows. */
 export function isSoftware(info: AdapterInfo): boolean {
   const text = `${info.device} ${info.description} ${info.architecture}`;
-  return (
-    info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(text)
-  );
+  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(text);
 }
 
 /** "NVIDIA GeForce RTX 4090 (nvidia, ada)". */

@@ -60,7 +60,10 @@ export const webgpu: Backend = {
     }
     registerKernels();
     if (tf.findBackendFactory('webgpu') !== null) tf.removeBackend('webgpu');
-    tf.registerBackend('webgpu', () => new CheckedBackend(watched.device as unknown as Arguments[0], adapter.info as Arguments[1]));
+    tf.registerBackend(
+      'webgpu',
+      () => new CheckedBackend(watched.device as unknown as Arguments[0], adapter.info as Arguments[1]),
+    );
     if (!(await tf.setBackend('webgpu'))) throw new Error('the backend did not start');
     await tf.ready();
     return { detail: software ? `${name}, computed by the processor` : name, gpu: !software };

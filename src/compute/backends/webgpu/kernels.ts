@@ -15,7 +15,11 @@ export function registerKernels(): void {
   const { kernelFunc: addN } = kernel;
   const inSteps: typeof addN = ({ inputs, backend, attrs }) => {
     const add = (terms: readonly TensorInfo[]): TensorInfo =>
-      addN({ inputs: terms as unknown as typeof inputs, backend, ...(attrs === undefined ? {} : { attrs }) }) as TensorInfo;
+      addN({
+        inputs: terms as unknown as typeof inputs,
+        backend,
+        ...(attrs === undefined ? {} : { attrs }),
+      }) as TensorInfo;
     const terms = inputs as unknown as readonly TensorInfo[];
     let sum = add(terms.slice(0, MOST_INPUTS));
     for (let at = MOST_INPUTS; at < terms.length; at += MOST_INPUTS - 1) {
