@@ -182,7 +182,7 @@ async function measure(backend: string, model: string): Promise<Measured> {
         await value.data();
         // Work may be queued: what comes last must be there.
         await Object.values(grads)[0]!.data();
-        tf.dispose([value, grads as never]);
+        tf.dispose([value, grads]);
       }),
     plain: () =>
       withBatch(async (batch) => {

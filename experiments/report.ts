@@ -235,7 +235,7 @@ async function headSection(problem: Problem, writer: Writer): Promise<string[]> 
     '',
     `Epochs saved: ${plan.epochs - half} of ${plan.epochs}. What is left of that after the time of TWA itself ` +
       `(coefficients and their choice on the stop split; the paper claims more than ${100 * PAPER_SAVING} % of training time). ` +
-      `${fitWords(first.head)}`,
+      fitWords(first.head),
     '',
     table(
       [

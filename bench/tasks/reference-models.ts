@@ -241,7 +241,7 @@ export function transformer(tf: Tf): ReferenceModel {
         h = tf.add(h, applyDense(hidden, `${layer}/down`));
       }
       const pooled = tf.mean(tf.reshape(applyNorm(h, 'norm'), [-1, TOKENS, WIDTH]), 1);
-      return applyDense(pooled as Tensor2D, 'logits');
+      return applyDense(pooled, 'logits');
     },
     multiplications: 32 * TOKENS * LAYERS * (12 * WIDTH ** 2 + 2 * TOKENS * WIDTH),
   };

@@ -5,9 +5,12 @@ import type { BackendChoice, BackendName } from '../protocol.ts';
 import { managedRoots } from '../setup/home.ts';
 import type { JobContext } from './context.ts';
 
-/** Where a task's optional packages may be: its own project first, then what "Set Up GPU" installed. */
+/**
+ * Where a task's optional packages may be: its own project first, then what "Set Up GPU" installed, then what the
+ * extension's package for this platform brings.
+ */
 export function packageRoots(directory: string): readonly string[] {
-  return [...new Set([directory, process.cwd()]), ...managedRoots()];
+  return [...new Set([directory, process.cwd()]), ...managedRoots(), import.meta.dirname];
 }
 
 /** Starts the backend for a task, and logs why better ones were passed over. */

@@ -250,7 +250,7 @@ test('batch normalisation with the statistics of the batch', () =>
   compare(
     (x, scale, offset) => {
       const { mean, variance } = tf.moments(x, [0, 1, 2]);
-      return tf.batchNorm(x, mean as Tensor1D, variance as Tensor1D, offset as Tensor1D, scale as Tensor1D);
+      return tf.batchNorm(x, mean, variance, offset, scale);
     },
     [[3, 4, 5, 6], [6], [6]],
   ));
