@@ -16,8 +16,10 @@ export interface Selected {
   readonly name: BackendName;
   /** "wasm (1 thread, SIMD)". */
   readonly label: string;
-  /** Those that were tried before and are not used. */
+  /** Those that were tried and are not used. */
   readonly passedOver: readonly DeviceReport[];
+  /** Those that work here, this one first: what a measurement may choose from. */
+  readonly usable: readonly DeviceReport[];
 }
 
 /** Starts a backend and examines it. It is tfjs's current backend afterwards if it is usable. */
@@ -63,16 +65,13 @@ export async function selectBackend(
       throw new TwaError('no-backend', `The backend "${choice}" cannot be used here. ${report.reason ?? ''}`);
     }
     await makeCurrent(choice);
-    return { name: choice, label: label(report), passedOver: [] };
+    return { name: choice, label: label(report), passedOver: [], usable: [report] };
   }
   const probes: DeviceReport[] = [];
   for (const name of ['tensorflow', 'webgpu', 'wasm'] as const) {
     throwIfAborted(signal);
     if (without.has(name)) continue;
     probes.push(await probe(backends[name], roots));
-    if (probes.at(-1)!.gpu) break;
-    // Nothing that comes after WebGPU beats TensorFlow on the CPU.
-    if (name === 'webgpu' && probes.some(({ usable }) => usable)) break;
   }
   const chosen = preferred(probes);
   if (chosen === undefined) {
@@ -85,6 +84,7 @@ export async function selectBackend(
     name: chosen.name,
     label: label(chosen),
     passedOver: probes.filter((report) => report !== chosen),
+    usable: [chosen, ...probes.filter((report) => report.usable && report !== chosen)],
   };
 }
 

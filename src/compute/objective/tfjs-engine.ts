@@ -9,6 +9,7 @@ import type { BackendName } from '../protocol.ts';
 import { TaskEngine } from './engine.ts';
 import { requireMatch } from './match.ts';
 import { TfjsObjective } from './objective.ts';
+import { describeChoice, measuredFastest } from './measured.ts';
 import { openStack, type OpenStack } from './open-stack.ts';
 import { RecoveringObjective } from './recovery.ts';
 
@@ -19,7 +20,16 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
   let backend = await openBackend(request.backend, task, context);
   onProgress({ phase: 'backend', fraction: 1, message: backend.label });
   onProgress({ phase: 'reading', fraction: 0, message: 'model and data' });
-  let engine = await TaskEngine.open(task, template, { fitData, seed, signal });
+  const openModel = () => TaskEngine.open(task, template, { fitData, seed, signal });
+  const fastest = await measuredFastest(backend.usable, template, task, signal, async (name) => {
+    backend = await openBackend(name, task, context);
+    return openModel();
+  });
+  if (fastest !== undefined) {
+    if (fastest.name !== backend.name) backend = await openBackend(fastest.name, task, context);
+    log('info', `${backend.label}: ${describeChoice(fastest)}`);
+  }
+  let engine = await openModel();
   const notes = engine.model.notes ?? [];
   for (const note of notes) log('info', note);
 
@@ -35,7 +45,7 @@ export async function openTfjsEngine(request: EngineRequest, context: JobContext
     engine.dispose();
     stopBackend(backend.name);
     backend = await openBackend('auto', task, context, failed);
-    engine = await TaskEngine.open(task, template, { fitData, seed, signal });
+    engine = await openModel();
     const finding = `${before} failed in the middle of the work: ${failure} From there on ${backend.label} computed; nothing was lost.`;
     log('warn', finding);
     findings.push(finding);
