@@ -14,7 +14,16 @@ const NOT_IN_CORE = {
 
 export default tseslint.config(
   {
-    ignores: ['dist/', 'demo-output/', 'test-output/', '.tools/', 'examples/*/runs/', '**/*.mjs', '**/*.cjs'],
+    ignores: [
+      'dist/',
+      'demo-output/',
+      'test-output/',
+      '.tools/',
+      'examples/*/runs/',
+      '**/*.mjs',
+      '**/*.cjs',
+      '**/*.js',
+    ],
   },
   ...tseslint.configs.strictTypeChecked,
   {

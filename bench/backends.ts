@@ -199,13 +199,13 @@ async function measure(backend: string, model: string): Promise<Measured> {
     steps[`twa ${n}`] = () => objective.lossAndGradient(coefficients, examples);
   }
 
-  for (const name of Object.keys(steps)) if (!options.step.includes(name)) delete steps[name];
-  const costs: Record<string, Cost[]> = Object.fromEntries(Object.keys(steps).map((name) => [name, []]));
-  for (const step of Object.values(steps)) await step();
+  const wanted = Object.entries(steps).filter(([name]) => options.step.includes(name));
+  const costs: Record<string, Cost[]> = Object.fromEntries(wanted.map(([name]) => [name, []]));
+  for (const [, step] of wanted) await step();
   const report = options.profile ? profileKernels(backend.startsWith('wasm') ? 'wasm' : backend) : undefined;
   const end = performance.now() + 1000 * Number(options.seconds);
   do {
-    for (const [name, step] of Object.entries(steps)) {
+    for (const [name, step] of wanted) {
       costs[name]!.push(await timed(step));
       report?.(name);
     }

@@ -3,7 +3,7 @@
  * ResNet-20 with BatchNorm on CIFAR-sized images (batch 128) and a small transformer encoder (width 128, 4 layers,
  * 4 heads, 64 tokens, batch 32). Weights and data come from a fixed sequence, so that every backend computes the same.
  */
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D, Variable } from '../../src/compute/tf.ts';
+import type { Rank, Tensor, Tensor1D, Tensor4D, Variable } from '../../src/compute/tf.ts';
 import type { TaskContext } from '../../src/compute/objective/task-module.ts';
 
 type Tf = TaskContext['tf'];
@@ -93,9 +93,9 @@ export function lenet(tf: Tf): ReferenceModel {
   const of = weights.all;
   const block = (x: Tensor, name: string): Tensor =>
     tf.maxPool(
-      tf.relu(
+      tf.relu<Tensor4D>(
         tf.add(tf.conv2d(x as Tensor4D, of[`${name}/kernel`] as Tensor4D, 1, 'same'), of[`${name}/bias`]!),
-      ) as Tensor4D,
+      ),
       2,
       2,
       'valid',
@@ -229,7 +229,7 @@ export function transformer(tf: Tf): ReferenceModel {
   return {
     weights: of,
     apply: (ids) => {
-      const embedded = tf.reshape(tf.gather(of['tokens']!, tf.reshape(ids, [-1]) as Tensor1D), [
+      const embedded = tf.reshape(tf.gather(of['tokens']!, tf.reshape<Rank.R1>(ids, [-1])), [
         -1,
         TOKENS,
         WIDTH,

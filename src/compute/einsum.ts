@@ -18,13 +18,16 @@ export function parseEquation(equation: string): Equation {
 export function einsumByProducts({ operands, result }: Equation, tensors: readonly Tensor[]): Tensor {
   const [a, b] = operands.map((labels, k) => sumAlone(labels, tensors[k]!, result, operands[1 - k] ?? ''));
   if (b === undefined) return arrange(a!.tensor, a!.labels, result);
-  const both = [...a!.labels].filter((label) => b.labels.includes(label));
+  const both = Array.from(a!.labels).filter((label) => b.labels.includes(label));
   const shared = both.filter((label) => result.includes(label)).join('');
   const summed = both.filter((label) => !result.includes(label)).join('');
-  const own = (labels: string): string => [...labels].filter((label) => !both.includes(label)).join('');
+  const own = (labels: string): string =>
+    Array.from(labels)
+      .filter((label) => !both.includes(label))
+      .join('');
   const [ofA, ofB] = [own(a!.labels), own(b.labels)];
   const lengths = new Map([...lengthsOf(a!), ...lengthsOf(b)]);
-  const shape = (labels: string): number[] => [...labels].map((label) => lengths.get(label)!);
+  const shape = (labels: string): number[] => Array.from(labels).map((label) => lengths.get(label)!);
   const size = (labels: string): number => tf.util.sizeFromShape(shape(labels));
   const left = tf.reshape(arrange(a!.tensor, a!.labels, shared + ofA + summed), [
     size(shared),
@@ -48,7 +51,9 @@ export function einsumGradient(
   k: number,
 ): Tensor {
   const [mine, other] = [operands[k]!, operands[1 - k]];
-  const known = [...mine].filter((label) => result.includes(label) || other?.includes(label)).join('');
+  const known = Array.from(mine)
+    .filter((label) => result.includes(label) || other?.includes(label))
+    .join('');
   const [labels, factors] =
     other === undefined
       ? [[result], [dy]]
@@ -59,7 +64,7 @@ export function einsumGradient(
   const gradient = einsumByProducts({ operands: labels, result: known }, factors);
   // Labels that were summed within this operand alone: every element has the same share.
   const { shape } = tensors[k]!;
-  const kept = [...mine].map((label, axis) => (known.includes(label) ? shape[axis]! : 1));
+  const kept = Array.from(mine).map((label, axis) => (known.includes(label) ? shape[axis]! : 1));
   return tf.broadcastTo(tf.reshape(gradient, kept), shape);
 }
 
@@ -70,13 +75,15 @@ interface Labelled {
 
 /** Sums over the labels that are neither in the result nor in the other operand. */
 function sumAlone(labels: string, tensor: Tensor, result: string, other: string): Labelled {
-  const alone = [...labels].flatMap((label, axis) =>
+  const alone = Array.from(labels).flatMap((label, axis) =>
     result.includes(label) || other.includes(label) ? [] : [axis],
   );
   if (alone.length === 0) return { tensor, labels };
   return {
     tensor: tf.sum(tensor, alone),
-    labels: [...labels].filter((_, axis) => !alone.includes(axis)).join(''),
+    labels: Array.from(labels)
+      .filter((_, axis) => !alone.includes(axis))
+      .join(''),
   };
 }
 
@@ -85,10 +92,10 @@ function arrange(tensor: Tensor, from: string, to: string): Tensor {
     ? tensor
     : tf.transpose(
         tensor,
-        [...to].map((label) => from.indexOf(label)),
+        Array.from(to).map((label) => from.indexOf(label)),
       );
 }
 
 function lengthsOf({ tensor, labels }: Labelled): [string, number][] {
-  return [...labels].map((label, axis) => [label, tensor.shape[axis]!]);
+  return Array.from(labels).map((label, axis) => [label, tensor.shape[axis]!]);
 }

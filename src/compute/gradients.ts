@@ -82,7 +82,8 @@ export function registerGradients(): void {
   if (registered) return;
   registered = true;
   for (const config of [sum, mean, fusedBatchNorm, einsum]) {
-    if (tf.getGradient(config.kernelName) !== undefined) tf.unregisterGradient(config.kernelName);
+    if ((tf.getGradient(config.kernelName) as unknown) !== undefined)
+      tf.unregisterGradient(config.kernelName);
     tf.registerGradient(config as never);
   }
 }

@@ -57,7 +57,7 @@ export async function fastestBackend(
 
   const milliseconds: Partial<Record<BackendName, number>> = {};
   let fastest: Candidate | undefined;
-  let failure: unknown;
+  let failure: Error | undefined;
   for (const candidate of candidates) {
     throwIfAborted(signal);
     try {
@@ -66,7 +66,7 @@ export async function fastestBackend(
       throwIfAborted(signal);
       milliseconds[candidate.name] = Infinity;
       // A mistake in the task is one on every backend; the first is told.
-      failure ??= error;
+      failure ??= error instanceof Error ? error : new Error(String(error));
       continue;
     }
     const best = fastest === undefined ? Infinity : milliseconds[fastest.name]!;

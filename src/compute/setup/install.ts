@@ -49,8 +49,8 @@ export async function install(route: Route, survey: Survey, hooks: InstallHooks)
     const record: SetupRecord = { route: route.name, detail: report.detail, libraries };
     await writeFile(path.join(folder, RECORD), `${JSON.stringify(record, null, 2)}\n`);
     throwIfAborted(signal);
-    await rename(place, old).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
+    await rename(place, old).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
     await rename(folder, place);
     onProgress(1, report.detail);

@@ -131,7 +131,7 @@ test('no adapter is a reason, too, and nothing of WebGPU is left behind', async 
   const root = temporaryDirectory();
   stubWebgpu(root, 'null');
   await assert.rejects(selectBackend('webgpu', [root]), /finds no graphics adapter/);
-  assert.ok(!('gpu' in navigator) || navigator.gpu === undefined);
+  assert.ok(!('gpu' in navigator) || (navigator.gpu as unknown) === undefined);
 });
 
 test('a backend that failed is not tried again', async () => {

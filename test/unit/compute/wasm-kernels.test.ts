@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test';
 import { cpu } from '../../../src/compute/backends/cpu.ts';
 import { startWasm } from '../../../src/compute/backends/wasm.ts';
 import { tf } from '../../../src/compute/tf.ts';
-import type { Rank, Tensor, Tensor1D, Tensor4D } from '../../../src/compute/tf.ts';
+import type { Rank, Tensor, Tensor4D } from '../../../src/compute/tf.ts';
 import { noise } from './files.ts';
 import { gradients, relativeError } from './helpers.ts';
 
@@ -141,7 +141,7 @@ for (const equation of ['ab,bc->ac', 'abc,abd->acd', 'bqhd,bkhd->bhqk', 'abc,dc-
     const operands = equation.split('->')[0]!.split(',');
     return compare(
       (...inputs) => tf.einsum(equation, ...inputs),
-      operands.map((labels) => [...labels].map((label) => lengths[label]!)),
+      operands.map((labels) => Array.from(labels).map((label) => lengths[label]!)),
     );
   });
 }

@@ -98,7 +98,9 @@ describe('A pass whose GPU is lost', { skip }, () => {
     const context: JobContext = {
       signal,
       onProgress: () => undefined,
-      log: (level, text) => void (level === 'warn' && warnings.push(text)),
+      log: (level, text) => {
+        if (level === 'warn') warnings.push(text);
+      },
     };
     const headers = await Promise.all(checkpoints.map((checkpoint) => requireComplete(checkpoint)));
     const engine = await openTfjsEngine(

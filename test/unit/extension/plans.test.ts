@@ -123,6 +123,6 @@ test('the numbers of a fit in one line', () => {
     ['epochs 0', /^The option epochs is 0: it must be a whole number above 0\.$/],
     ['schedule slow', /^schedule is step, linear, cosine, not "slow"\.$/],
   ] as const) {
-    assert.match(String(parseFit(text, 'v4')), wrong);
+    assert.match(parseFit(text, 'v4') as string, wrong);
   }
 });

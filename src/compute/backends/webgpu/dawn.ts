@@ -76,10 +76,10 @@ export async function openAdapter(roots: readonly string[]): Promise<Adapter> {
     );
   }
   try {
-    const { create, globals } = (await import(pathToFileURL(found.file).href)) as Dawn;
+    const dawn = (await import(pathToFileURL(found.file).href)) as Dawn;
     const wanted = process.env[ADAPTER_VARIABLE] ?? '';
-    Object.assign(globalThis, globals);
-    const gpu = create(wanted === '' ? [] : [`adapter=${wanted}`]);
+    Object.assign(globalThis, dawn.globals);
+    const gpu = dawn.create(wanted === '' ? [] : [`adapter=${wanted}`]);
     const navigator = (globalThis as { navigator?: object }).navigator ?? {};
     Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true, writable: true });
     Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });

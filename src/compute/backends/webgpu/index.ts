@@ -59,7 +59,7 @@ export const webgpu: Backend = {
       }
     }
     registerKernels();
-    if (tf.findBackendFactory('webgpu') !== null) tf.removeBackend('webgpu');
+    if ((tf.findBackendFactory('webgpu') as unknown) !== null) tf.removeBackend('webgpu');
     tf.registerBackend(
       'webgpu',
       () => new CheckedBackend(watched.device as unknown as Arguments[0], adapter.info as Arguments[1]),
@@ -98,7 +98,7 @@ function stop(): void {
   if (current === undefined) return;
   current.stopped = true;
   // Before the device goes, because tfjs frees its buffers.
-  if (tf.findBackendFactory('webgpu') !== null) tf.removeBackend('webgpu');
+  if ((tf.findBackendFactory('webgpu') as unknown) !== null) tf.removeBackend('webgpu');
   current.device.destroy();
   current = undefined;
   closeDawn();

@@ -10,7 +10,7 @@ const MOST_INPUTS = 7;
 
 /** May be called again. */
 export function registerKernels(): void {
-  const kernel = tf.getKernel('AddN', 'webgpu');
+  const kernel = tf.getKernel('AddN', 'webgpu') as ReturnType<typeof tf.getKernel> | undefined;
   if (kernel === undefined || registered.has(kernel.kernelFunc)) return;
   const { kernelFunc: addN } = kernel;
   const inSteps: typeof addN = ({ inputs, backend, attrs }) => {
