@@ -14,7 +14,12 @@ interface Report {
 }
 
 /** Three real checkpoints averaged with a task; the report of what was written. */
-async function averaged(t: TestContext, sources: readonly string[], out: string, task: string): Promise<Report> {
+async function averaged(
+  t: TestContext,
+  sources: readonly string[],
+  out: string,
+  task: string,
+): Promise<Report> {
   const directory = await mkdtemp(path.join(tmpdir(), 'twa-frameworks-'));
   t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
   await writeFile(path.join(directory, 'task.py'), task);
