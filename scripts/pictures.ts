@@ -45,6 +45,10 @@ try {
   await sleep(SETTLED_MS);
   await frame(1800);
   await workbench.page.keyboard.press('Enter');
+  await workbench.picks.filter({ hasText: 'Start Averaging' }).waitFor();
+  await sleep(SETTLED_MS);
+  await frame(2500);
+  await workbench.page.keyboard.press('Enter');
   const toast = workbench.toast(/Averaging/);
   for (const epoch of [1, 4, 7, 10]) {
     // Whatever comes first: a fast machine may have passed it.

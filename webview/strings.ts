@@ -130,7 +130,7 @@ export const resultStrings = () => ({
   copyMarkdown: l10n.t('Copy as Markdown'),
   exportReport: l10n.t('Export Report…'),
   exportReportHint: l10n.t('One HTML file with everything on this page.'),
-  averageAgain: l10n.t('Average Again with…'),
+  averageAgain: l10n.t('Run Again with…'),
   evaluations: l10n.t('By your own command'),
   evaluationHint: l10n.t('in {0}, {1}, took {2}'),
   geometry: l10n.t('Where the checkpoints lie'),

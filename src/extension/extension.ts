@@ -9,6 +9,7 @@ import { CheckpointChoice } from './commands/checkpointChoice.ts';
 import { ArrangeCommands } from './commands/arrange.ts';
 import { Example } from './commands/example.ts';
 import { commandHandlers } from './commands/handlers.ts';
+import { ReportChoice } from './commands/reportChoice.ts';
 import { SelectionCommands } from './commands/selection.ts';
 import { ShowCommands } from './commands/show.ts';
 import { createTaskFile } from './commands/taskFile.ts';
@@ -26,6 +27,8 @@ import { TensorsPanels } from './tensors/panels.ts';
 import { publicApi } from './publicApi/api.ts';
 import { showTraining } from './trainingStatus.ts';
 import { RunsView } from './tree/view.ts';
+import { systemTrash, TrashCommands } from './trash/commands.ts';
+import type { TrashCan } from './trash/commands.ts';
 import { Liveness } from './watching/liveness.ts';
 import { Runs } from './watching/runs.ts';
 
@@ -43,6 +46,8 @@ export interface Internals {
   readonly actions: ResultActions;
   /** Puts answers in place of the real dialogs, which nobody can press inside a test host. Gives the way back. */
   answerWith(answers: Partial<Dialogs>): () => void;
+  /** Puts another trash in place of the system's, which a test must not fill. Gives the way back. */
+  trashInto(can: Partial<TrashCan>): () => void;
 }
 
 /** To other extensions `api/twa.d.ts` is the promise, and nothing else. */
@@ -63,7 +68,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   jobs = queue;
   const runs = new Runs(log);
   const liveness = new Liveness({ runs, stalledIntervals: () => readSetting('stalledAfter') });
-  const view = new RunsView(runs, liveness, memory);
+  const view = new RunsView(runs, liveness, queue, memory);
   const comparison = new ResultsDocument(runs);
   const reveal = (path: string): Promise<void> => view.reveal(path);
   const actions = new ResultActions({
@@ -99,11 +104,13 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     },
   });
   const tensors = new TensorsPanels({ extensionUri, log });
+  const reports = new ReportChoice(runs, view, dialogs);
   const flow = new AveragingFlow({
     runs,
     view,
     jobs: queue,
     results,
+    reports,
     dialogs,
     memory,
     log,
@@ -123,15 +130,19 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       curves.show(run);
     },
   });
+  const can = { ...systemTrash };
+  const selection = new SelectionCommands(runs, view, dialogs);
   const handlers = commandHandlers({
+    extensionUri,
     example,
     runs,
     jobs: queue,
     flow,
-    selection: new SelectionCommands(runs, view, dialogs),
+    selection,
+    trash: new TrashCommands({ runs, view, liveness, jobs: queue, selection, dialogs, can, log }),
     arrange: new ArrangeCommands(runs, view, dialogs),
     comparison,
-    show: new ShowCommands(runs, view, curves, results, dialogs),
+    show: new ShowCommands(runs, view, curves, results, reports),
     tensors: new TensorsCommands(view, tensors, choice),
     choice,
     dialogs,
@@ -147,7 +158,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     curves,
     tensors,
     comparison,
-    showJobs(queue, view),
+    showJobs(queue),
     showTraining(runs, liveness),
     new vscode.Disposable(
       tellAlerts({
@@ -172,13 +183,17 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       flow,
       tensors,
       actions,
-      answerWith: (answers) => {
-        const before = { ...dialogs };
-        Object.assign(dialogs, answers);
-        return () => Object.assign(dialogs, before);
-      },
+      answerWith: (answers) => replaced(dialogs, answers),
+      trashInto: (other) => replaced(can, other),
     },
   };
+}
+
+/** Puts other members into an object. Gives the way back. */
+function replaced<T extends object>(object: T, members: Partial<T>): () => void {
+  const before = { ...object };
+  Object.assign(object, members);
+  return () => void Object.assign(object, before);
 }
 
 /** A pass that is running is cancelled, so that it leaves nothing behind. */

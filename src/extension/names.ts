@@ -16,12 +16,14 @@ export const COMMANDS = [
   'twa.openExample',
   'twa.trainExample',
   'twa.openWalkthrough',
+  'twa.about',
   'twa.watchFolder',
   'twa.stopWatchingFolder',
   'twa.refresh',
   'twa.showCurves',
   'twa.average',
   'twa.averageUniformly',
+  'twa.averageAgain',
   'twa.cancelAveraging',
   'twa.createTaskFile',
   'twa.showResult',
@@ -42,6 +44,8 @@ export const COMMANDS = [
   'twa.exportCurves',
   'twa.revealInExplorer',
   'twa.copyPath',
+  'twa.moveToTrash',
+  'twa.trashAllButBest',
   'twa.showLog',
   'twa.showDevices',
   'twa.setUpGpu',
@@ -82,15 +86,18 @@ export const TENSOR_FILES: { readonly [Priority in keyof typeof TENSOR_EDITORS]:
 
 export const RUNS_VIEW = 'twa.runs';
 
-/** What `when` clauses in package.json ask for, beside VS Code's own keys. */
+/** What `when` clauses and the walkthrough in package.json ask for, beside VS Code's own keys. */
 export interface ContextKeys {
+  'twa.hasRuns': boolean;
+  'twa.hasChecked': boolean;
+  'twa.hasAverages': boolean;
   'twa.scanning': boolean;
   'twa.averaging': boolean;
   'twa.filtered': boolean;
 }
 
 /** The `viewItem` of tree items in `when` clauses. */
-export type ViewItem = 'run' | 'checkpoint' | 'incomplete' | 'average';
+export type ViewItem = 'run' | 'checkpoint' | 'incomplete' | 'average' | 'job';
 
 export type Polling = 'auto' | 'on' | 'off';
 
@@ -113,7 +120,7 @@ export interface Settings {
 }
 export type SettingName = keyof Settings;
 
-const BACKENDS: readonly BackendChoice[] = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
+export const BACKENDS: readonly BackendChoice[] = ['auto', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
 const POLLING: readonly Polling[] = ['auto', 'on', 'off'];
 
 /** What a user wrote in settings.json is `unknown`: each reader gives a value of the right type, or the default. */

@@ -23,11 +23,24 @@ export function formatMetric(value: number): string {
 /** Only the time for today, the date as well for any other day: short in a row, and it does not go stale. */
 export function formatTime(at: number, now: number, locale?: string): string {
   const today = new Date(at).toDateString() === new Date(now).toDateString();
-  return new Intl.DateTimeFormat(locale, {
-    ...(today ? {} : { year: 'numeric', month: 'short', day: 'numeric' }),
-    hour: '2-digit',
-    minute: '2-digit',
-  }).format(at);
+  return formatter(locale, today).format(at);
+}
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/** Made once: making one takes longer than all the rest of a row. */
+function formatter(locale: string | undefined, today: boolean): Intl.DateTimeFormat {
+  const key = `${locale ?? ''} ${today}`;
+  let known = formatters.get(key);
+  if (known === undefined) {
+    known = new Intl.DateTimeFormat(locale, {
+      ...(today ? {} : { year: 'numeric', month: 'short', day: 'numeric' }),
+      hour: '2-digit',
+      minute: '2-digit',
+    });
+    formatters.set(key, known);
+  }
+  return known;
 }
 
 /** "42 s", "3 min", "2 h 5 min", "3 d 4 h": two units at most, for something that is only known roughly. */

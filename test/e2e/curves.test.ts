@@ -177,6 +177,7 @@ describe('Learning curves in the workbench', () => {
     await workbench.screenshot('curves-4-selected');
     await bar.getByRole('button', { name: 'Average…' }).click();
     await workbench.pick('Average Uniformly, Without Evaluation');
+    await workbench.pick('Start Averaging');
     const file = path.join(run, 'averages', 'uniform-1.safetensors');
     await eventually('the average', () => existsSync(file) || undefined);
     await workbench.showView('Training');

@@ -1,6 +1,6 @@
 /** The main job, as a user does it: watch a run, select, right-click, TWA, read the result. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -112,9 +112,13 @@ describe('From a run to a better model', () => {
     await workbench.picks.first().waitFor();
     await workbench.screenshot('3-method');
     await workbench.pick('TWA, free coefficients');
+    await workbench.picks.filter({ hasText: '5 checkpoints fit together' }).waitFor();
+    await workbench.screenshot('3-summary');
+    await workbench.pick('Start Averaging');
 
     const result = await workbench.webview(REPORT);
     assert.match((await result.locator('h1').textContent()) ?? '', /report examples/);
+    await result.getByRole('button', { name: 'Run Again with…' }).waitFor();
     const rows = await result.locator('.comparison tbody tr').allTextContents();
     for (const label of ['Best single', 'Last', 'Plain average', 'TWA']) {
       assert.ok(
@@ -168,6 +172,7 @@ describe('From a run to a better model', () => {
     await slowDown(workspace);
     await workbench.runCommand('TWA: Average Checkpoints with TWA…');
     await workbench.pick('TWA, free coefficients');
+    await workbench.pick('Start Averaging');
     const toast = workbench.toast(/Averaging 5 checkpoints/);
     await toast.getByText(/epoch [2-9]/).waitFor();
     await workbench.screenshot('6-progress');
@@ -200,8 +205,47 @@ describe('From a run to a better model', () => {
     }
   });
 
+  step('killing the extension host in the middle of a pass leaves nothing behind', async () => {
+    await workbench.page.setViewportSize({ width: 1400, height: 900 });
+    await workbench.runCommand('TWA: Average Checkpoints with TWA…');
+    await workbench.pick('TWA, free coefficients');
+    await workbench.pick('Start Averaging');
+    await workbench.rows(/^Averaging 5 checkpoints.*epoch [2-9]/).waitFor();
+    await workbench.screenshot('10-queue');
+    const [host, compute] = descendantsOf(process.pid).flatMap((pid) => {
+      const child = childrenOf(pid).find((one) => commandOf(one).includes('compute.mjs'));
+      return child === undefined ? [] : [pid, child];
+    });
+    assert.ok(host !== undefined && compute !== undefined, 'a compute process runs');
+    process.kill(host, 'SIGKILL');
+    await eventually('the compute process to end', () => (commandOf(compute) === '' ? true : undefined));
+    assert.deepEqual(averages(), ['twa-iclr-1', 'uniform-1']);
+  });
+
   step('no page broke a rule of its content security policy', () => {
     assert.deepEqual(workbench.problems(/content security policy/i), []);
     return Promise.resolve();
   });
 });
+
+/** Process ids. Linux, where the tests of the workbench run. */
+function childrenOf(pid: number): readonly number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+const descendantsOf = (pid: number): readonly number[] =>
+  childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+/** Of a process that is alive, else empty. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -5,7 +5,7 @@ import { rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { AverageReport } from '../../src/core/averaging/types.ts';
-import type { Dialogs, Severity } from '../../src/extension/dialogs.ts';
+import type { Dialogs, Severity, Step } from '../../src/extension/dialogs.ts';
 import type { Internals } from '../../src/extension/extension.ts';
 import { copyRun, copyTask, eventually, internals } from './extension.ts';
 import { note } from './notes.ts';
@@ -119,6 +119,99 @@ describe('Averaging', () => {
     assert.match(said[0].message, /SIGKILL/);
     assert.deepEqual(averages(), []);
   });
+
+  it('says what it is about to do, and goes back, changes and starts as it is told', async () => {
+    const asked: { title: string; labels: readonly string[]; step?: Step }[] = [];
+    const seen = (label: RegExp) => asked.findIndex(({ labels }) => labels.some((one) => label.test(one)));
+    // To the summary, back to the methods, to the summary again; then another name, then start.
+    const answers: (RegExp | 'back')[] = [/TWA, coeff/, 'back', /TWA, free/, /Output/, /Start/];
+    const back = twa.answerWith({
+      pickOne: (options, { title, step }) => {
+        asked.push({
+          title,
+          labels: options.map(({ label }) => label),
+          ...(step === undefined ? {} : { step }),
+        });
+        const answer = answers.shift();
+        if (answer === 'back') step?.back?.();
+        return Promise.resolve(
+          answer instanceof RegExp ? options.find(({ label }) => answer.test(label))?.value : undefined,
+        );
+      },
+      input: ({ check }) => Promise.resolve(check('mine') === undefined ? 'mine' : undefined),
+    });
+    await call('twa.average', CHECKPOINTS);
+    back();
+    assert.deepEqual(said, []);
+    assert.deepEqual(
+      asked.map(({ step }) => [step?.at, step?.of]),
+      [1, 2, 1, 2, 2].map((at) => [at, 2]),
+    );
+    assert.equal(asked[0]?.title, 'Average 4 Checkpoints of runs/averaged');
+    assert.notEqual(seen(/4 checkpoints fit together/), -1);
+    assert.notEqual(seen(/Reads .*B, writes .*B/), -1);
+    assert.deepEqual(averages(), ['mine']);
+    const report = JSON.parse(
+      readFileSync(path.join(directory, 'averages', 'mine', 'twa-report.json'), 'utf8'),
+    ) as AverageReport;
+    assert.equal(report.provenance.options?.rule, 'iclr');
+  }).timeout(60_000);
+
+  it('runs again with everything that a result was made with, and says how long that took', async () => {
+    await call('twa.averageUniformly', CHECKPOINTS.slice(1));
+    const [first] = await eventually('the average', () =>
+      run()?.averages.length === 1 ? run()?.averages : undefined,
+    );
+    let summary: readonly string[] = [];
+    const back = twa.answerWith({
+      pickOne: (options, { step }) => {
+        summary = options.map(({ label, description }) => `${label} ${description ?? ''}`);
+        assert.deepEqual([step?.at, step?.of, step?.back], [1, 1, undefined], 'the method is known');
+        return Promise.resolve(options[0]?.value);
+      },
+    });
+    await vscode.commands.executeCommand('twa.averageAgain', first?.average?.reportPath);
+    back();
+    assert.deepEqual(said, []);
+    assert.ok(
+      summary.some((line) => /Checkpoints: 3 of runs\/averaged/.test(line)),
+      summary.join('\n'),
+    );
+    assert.ok(
+      summary.some((line) => /about .*as uniform-1 took/.test(line)),
+      summary.join('\n'),
+    );
+    assert.deepEqual(averages(), ['uniform-1', 'uniform-2']);
+    const [one, two] = ['uniform-1', 'uniform-2'].map(
+      (name) =>
+        JSON.parse(
+          readFileSync(path.join(directory, 'averages', name, 'twa-report.json'), 'utf8'),
+        ) as AverageReport,
+    );
+    assert.equal(one?.provenance.outputSha256, two?.provenance.outputSha256, 'the same pass, the same bytes');
+  }).timeout(60_000);
+
+  it('queues passes in the tree, where one that waits can be cancelled', async () => {
+    const rows = () =>
+      twa.view.tree
+        .getChildren()
+        .flatMap((node) => (node.kind === 'job' ? [{ node, row: twa.view.tree.row(node) }] : []));
+    const first = call('twa.average', CHECKPOINTS);
+    await eventually('the pass to train', () =>
+      (twa.jobs.state.current?.fraction ?? 0) > 0.2 ? true : undefined,
+    );
+    const second = call('twa.averageUniformly', CHECKPOINTS);
+    await eventually('two rows', () => (rows().length === 2 ? true : undefined));
+    assert.match(rows()[0]?.row?.description ?? '', /^\d+ % · /);
+    assert.equal(rows()[1]?.row?.description, 'waits, next in line');
+    await vscode.commands.executeCommand('twa.cancelAveraging', rows()[1]?.node);
+    await second;
+    assert.equal(rows().length, 1, 'the other one goes on');
+    await vscode.commands.executeCommand('twa.cancelAveraging', rows()[0]?.node);
+    await first;
+    assert.deepEqual(rows(), []);
+    assert.deepEqual(averages(), []);
+  }).timeout(60_000);
 
   it('refuses a checkpoint that is cut off and names it', async () => {
     await truncate(path.join(directory, 'epoch-002', 'weights.bin'), 1000);

@@ -3,6 +3,7 @@
  * everything that needs a GPU library is imported where a task asks for it.
  */
 import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { divide } from '../../core/averaging/blocks.ts';
 import { formulaCoefficients, isFormula, meanOf, newest } from '../../core/averaging/coefficients.ts';
 import { runPass } from '../../core/averaging/pass.ts';
@@ -13,6 +14,7 @@ import { requireSameArchitecture } from '../../core/checkpoints/compare.ts';
 import { elementCount } from '../../core/checkpoints/dtype.ts';
 import { mergeCheckpoints } from '../../core/checkpoints/merge.ts';
 import { optimizerNote } from '../../core/checkpoints/optimizer.ts';
+import { sweepPartials } from '../../core/checkpoints/publish.ts';
 import { formatById, requireComplete } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
@@ -33,6 +35,9 @@ export async function average(request: AverageRequest, context: JobContext): Pro
   const clock = new PhaseClock(context.onProgress);
   clock.report('reading', 0, `headers of ${request.checkpoints.length} checkpoints`);
   const headers = await readHeaders(request.checkpoints, context.signal);
+  for (const left of await sweepPartials(dirname(request.output))) {
+    context.log('info', `Removed ${left}, which a merge that was killed had left unfinished.`);
+  }
   if (request.dropOptimizer === true) {
     const newest = headers.at(-1)!;
     await formatById(newest.format).requireDroppable?.(newest);

@@ -4,25 +4,41 @@ import { basename, dirname, relative } from 'node:path';
 import { TwaError } from '../errors.ts';
 import type { CheckpointHeader, TensorInfo } from './types.ts';
 
+/** A checkpoint that cannot be averaged with the newest. */
+export interface Mismatch {
+  readonly header: CheckpointHeader;
+  /** One sentence each, at least one. */
+  readonly differences: readonly string[];
+}
+
 /**
- * Checks that all checkpoints hold the same tensors: names, shapes, dtypes and ties, all compared with the last one
- * (the newest, whose structure an average takes).
+ * The checkpoints that do not hold the same tensors as the last one (the newest, whose structure an average takes):
+ * names, shapes, dtypes and ties are compared.
+ */
+export function mismatches(headers: readonly CheckpointHeader[]): readonly Mismatch[] {
+  const reference = headers.at(-1);
+  if (reference === undefined) return [];
+  const expected = new Map(reference.tensors.map((tensor) => [tensor.name, tensor]));
+  return headers.flatMap((header) => {
+    const differences = differencesOf(header, reference, expected);
+    return differences.length === 0 ? [] : [{ header, differences }];
+  });
+}
+
+/**
+ * Checks that there are no {@link mismatches}.
  * @throws TwaError `mismatch` with every difference in `details`, one sentence each.
  */
 export function requireSameArchitecture(headers: readonly CheckpointHeader[]): void {
   const reference = headers.at(-1);
   if (reference === undefined) throw new TwaError('usage', 'No checkpoint was given.');
-  const expected = new Map(reference.tensors.map((tensor) => [tensor.name, tensor]));
-  const differing = new Set<string>();
-  const details: string[] = [];
-  for (const header of headers) {
-    const differences = differencesOf(header, reference, expected);
-    if (differences.length > 0) differing.add(header.path);
-    for (const difference of differences) details.push(`${nameOf(header, reference)}: ${difference}`);
-  }
-  if (details.length === 0) return;
-  const first = headers.find((header) => differing.has(header.path))!;
-  const others = differing.size - 1;
+  const found = mismatches(headers);
+  if (found.length === 0) return;
+  const first = found[0]!.header;
+  const others = found.length - 1;
+  const details = found.flatMap(({ header, differences }) =>
+    differences.map((difference) => `${nameOf(header, reference)}: ${difference}`),
+  );
   throw new TwaError(
     'mismatch',
     `${nameOf(first, reference)}${others > 0 ? ` and ${others} more` : ''} cannot be averaged with ` +

@@ -1,6 +1,6 @@
 /** How a finished checkpoint appears: whole, durable, in one step, and never over anything. */
 import { randomUUID } from 'node:crypto';
-import { link, lstat, open, rename, rm, statfs } from 'node:fs/promises';
+import { link, lstat, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { TwaError } from '../errors.ts';
@@ -131,6 +131,40 @@ export async function removePartial(partial: string): Promise<void> {
     );
   }
   await rm(partial, { recursive: true, force: true });
+}
+
+/** A name that {@link partialPathFor} gave, and nobody else's. */
+const OWN_PARTIAL = /^\..+\.[0-9a-f]{8}\.partial$/;
+/** A merge that is at work writes every few seconds. */
+const ABANDONED_MS = 3_600_000;
+
+/**
+ * Removes what merges left in a directory that were killed together with the process that would have cleaned up: our
+ * own partial checkpoints that nobody has written to for an hour. Gives their paths. One that cannot be removed stays.
+ */
+export async function sweepPartials(directory: string, now = Date.now()): Promise<readonly string[]> {
+  const names = await readdir(directory).catch(() => []);
+  const swept: string[] = [];
+  for (const name of names) {
+    if (!OWN_PARTIAL.test(name)) continue;
+    const path = join(directory, name);
+    try {
+      if (now - (await newestChange(path)) < ABANDONED_MS) continue;
+      await removePartial(path);
+      swept.push(path);
+    } catch {
+      // Gone meanwhile, or not ours to remove: it does no harm.
+    }
+  }
+  return swept;
+}
+
+/** Of a file, or of a directory and everything in it; milliseconds since 1970. */
+async function newestChange(path: string): Promise<number> {
+  const found = await lstat(path);
+  if (!found.isDirectory()) return found.mtimeMs;
+  const inside = await Promise.all((await readdir(path)).map((name) => newestChange(join(path, name))));
+  return Math.max(found.mtimeMs, ...inside);
 }
 
 export function exists(path: string): TwaError {

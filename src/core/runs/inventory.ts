@@ -416,6 +416,8 @@ function metricsIn(metadata: Readonly<Record<string, string>>): Pick<FoundCheckp
 
 function summaryOf(reportPath: string, report: AverageReport): AverageSummary {
   const row = report.table.find(({ id }) => id === report.method);
+  const best = report.table.find(({ id }) => id === 'best');
+  const { coefficients, options, task } = report.provenance;
   return {
     reportPath,
     method: report.method,
@@ -423,6 +425,12 @@ function summaryOf(reportPath: string, report: AverageReport): AverageSummary {
     metric:
       report.metric === undefined || row === undefined ? undefined : { ...report.metric, value: row.metric },
     recommendation: report.recommendation.sentence,
+    ...(report.metric === undefined || row === undefined || best === undefined
+      ? {}
+      : { gain: (report.metric.goal === 'maximize' ? 1 : -1) * (row.metric - best.metric) }),
+    coefficients,
+    ...(options === undefined ? {} : { rule: options.rule }),
+    ...(task === undefined ? {} : { task }),
     ...(report.step === undefined ? {} : { step: report.step }),
     ...(report.epoch === undefined ? {} : { epoch: report.epoch }),
   };

@@ -29,6 +29,14 @@ export interface AverageSummary {
   readonly sources: readonly string[];
   readonly metric: { readonly name: string; readonly goal: Goal; readonly value: number } | undefined;
   readonly recommendation: string;
+  /** Better than the best single checkpoint by so much, on the report split; negative is worse. */
+  readonly gain?: number;
+  /** One for each source, oldest first. */
+  readonly coefficients?: readonly number[];
+  /** Of TWA: the rule that trained them. */
+  readonly rule?: string;
+  /** Absolute path of the twa.json. */
+  readonly task?: string;
   /** Where the average stands on the curve: step and epoch of the newest checkpoint in it. */
   readonly step?: number;
   readonly epoch?: number;

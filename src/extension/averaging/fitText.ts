@@ -30,12 +30,19 @@ const CHOSEN: readonly Name[] = ['batch-size', 'learning-rate'];
 const namesOf = (rule: TwaRule): Name[] =>
   (Object.keys(NAMES) as Name[]).filter((name) => !UNUSED[rule].includes(name));
 
-/** The rule's defaults: "epochs 10, patience 3, ridge 0". */
-export function writeFit(rule: TwaRule): string {
+/** "epochs 10, patience 3, ridge 0": what `now` says, else the rule's defaults. */
+export function writeFit(rule: TwaRule, now: Partial<TwaOptions> = {}): string {
   return namesOf(rule)
-    .filter((name) => !CHOSEN.includes(name))
-    .map((name) => `${name} ${String(DEFAULTS[rule][NAMES[name]])}`)
+    .filter((name) => now[NAMES[name]] !== undefined || !CHOSEN.includes(name))
+    .map((name) => `${name} ${String(now[NAMES[name]] ?? DEFAULTS[rule][NAMES[name]])}`)
     .join(', ');
+}
+
+/** As {@link writeFit}, but only what is not as usual, one by one. */
+export function unusualFit(rule: TwaRule, now: Partial<TwaOptions>): readonly string[] {
+  return namesOf(rule)
+    .filter((name) => (now[NAMES[name]] ?? DEFAULTS[rule][NAMES[name]]) !== DEFAULTS[rule][NAMES[name]])
+    .map((name) => `${name} ${String(now[NAMES[name]])}`);
 }
 
 /** The options, or what is wrong. */

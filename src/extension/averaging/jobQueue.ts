@@ -9,10 +9,27 @@ export interface JobState {
   readonly message: string;
 }
 
+export interface WaitingJob {
+  readonly id: number;
+  readonly title: string;
+}
+
 export interface QueueState {
   readonly current: JobState | undefined;
-  /** How many wait behind it. */
-  readonly waiting: number;
+  /** Those behind it, the next one first. */
+  readonly waiting: readonly WaitingJob[];
+}
+
+export interface JobOptions {
+  /** Absolute paths of the checkpoints that the job reads: nobody should take them away before it has ended. */
+  readonly reads?: readonly string[];
+}
+
+interface Entry {
+  readonly id: number;
+  readonly title: string;
+  readonly reads: readonly string[];
+  readonly controller: AbortController;
 }
 
 export interface Job<T> {
@@ -30,16 +47,24 @@ export interface JobControl {
 /** One job at a time: two passes at once would only share the same processor and memory. */
 export class JobQueue {
   readonly #listeners = new Set<(state: QueueState) => void>();
-  readonly #controllers = new Set<AbortController>();
+  /** The one in work and those that wait, in their order. */
+  readonly #entries = new Set<Entry>();
   #ids = 0;
   #last: Promise<unknown> = Promise.resolve();
-  #current: { readonly controller: AbortController; readonly state: JobState } | undefined;
+  #current: { readonly entry: Entry; readonly state: JobState } | undefined;
 
   get state(): QueueState {
     return {
       current: this.#current?.state,
-      waiting: this.#controllers.size - (this.#current === undefined ? 0 : 1),
+      waiting: [...this.#entries]
+        .filter((entry) => entry !== this.#current?.entry)
+        .map(({ id, title }) => ({ id, title })),
     };
+  }
+
+  /** The title of a job, in work or waiting, that reads this checkpoint. */
+  readerOf(checkpoint: string): string | undefined {
+    return [...this.#entries].find(({ reads }) => reads.includes(checkpoint))?.title;
   }
 
   /** Gives the function that stops listening. */
@@ -48,45 +73,44 @@ export class JobQueue {
     return () => void this.#listeners.delete(listener);
   }
 
-  add<T>(title: string, work: (control: JobControl) => Promise<T>): Job<T> {
+  add<T>(title: string, work: (control: JobControl) => Promise<T>, { reads = [] }: JobOptions = {}): Job<T> {
     const id = ++this.#ids;
     const controller = new AbortController();
-    this.#controllers.add(controller);
+    const entry: Entry = { id, title, reads, controller };
+    this.#entries.add(entry);
     const aborted = new Promise<never>((_, reject) => {
       controller.signal.addEventListener('abort', () => {
         // A job in work ends by itself, when it has cleaned up.
-        if (this.#current?.controller !== controller) reject(cancelled());
+        if (this.#current?.entry !== entry) reject(cancelled());
       });
     });
-    const turn = this.#last.then(() => this.#run({ id, title }, controller, work));
+    const turn = this.#last.then(() => this.#run(entry, work));
     this.#last = turn.catch(() => undefined);
     const result = Promise.race([turn, aborted]).finally(() => {
-      this.#controllers.delete(controller);
+      this.#entries.delete(entry);
       this.#changed();
     });
     this.#changed();
     return { id, result, cancel: () => controller.abort() };
   }
 
-  cancelCurrent(): void {
-    this.#current?.controller.abort();
+  /** Does nothing where the job has ended. */
+  cancel(id: number): void {
+    for (const entry of this.#entries) if (entry.id === id) entry.controller.abort();
   }
 
   /** Ends everything; resolves when the job in work has cleaned up. */
   async cancelAll(): Promise<void> {
-    for (const controller of this.#controllers) controller.abort();
+    for (const { controller } of this.#entries) controller.abort();
     await this.#last;
   }
 
-  async #run<T>(
-    job: Pick<JobState, 'id' | 'title'>,
-    controller: AbortController,
-    work: (control: JobControl) => Promise<T>,
-  ): Promise<T> {
-    const { signal } = controller;
+  async #run<T>(entry: Entry, work: (control: JobControl) => Promise<T>): Promise<T> {
+    const { id, title } = entry;
+    const { signal } = entry.controller;
     throwIfAborted(signal);
     const report = (fraction: number, message: string): void => {
-      this.#current = { controller, state: { ...job, fraction, message } };
+      this.#current = { entry, state: { id, title, fraction, message } };
       this.#changed();
     };
     report(0, '');
@@ -94,6 +118,7 @@ export class JobQueue {
       return await work({ signal, report });
     } finally {
       this.#current = undefined;
+      this.#entries.delete(entry);
     }
   }
 

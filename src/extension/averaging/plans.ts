@@ -1,7 +1,10 @@
-/** How to average, as menus: the short step between the choice of checkpoints and the work. */
+/** How to average, as menus and in words: the short step between the choice of checkpoints and the work. */
 import * as l10n from '@vscode/l10n';
+import { DEFAULT_RULE, DEFAULTS } from '../../core/averaging/defaults.ts';
 import type { BufferMode, Method, MethodSettings, TwaOptions } from '../../core/averaging/types.ts';
 import type { Option } from '../dialogs.ts';
+import { methodLabel } from '../tree/describe.ts';
+import { unusualFit } from './fitText.ts';
 
 export interface Plan {
   readonly method: Method;
@@ -16,6 +19,19 @@ export interface Plan {
 }
 
 export const UNIFORM: Plan = { method: 'uniform' };
+
+/** What can be asked about a method; absent: there is nothing to choose. */
+export const QUESTIONS: { readonly [M in Method]?: NonNullable<Plan['ask']> } = {
+  'last-k': 'newest',
+  'best-k': 'best',
+  ema: 'decay',
+  manual: 'coefficients',
+  search: 'search',
+  twa: 'twa',
+};
+
+/** Whether coefficients are found by looking at data: these have a fit split and a seed. */
+export const isFitted = ({ method }: Plan): boolean => method === 'twa' || method === 'search';
 
 const uniform = (): Option<Plan> => ({
   label: `$(merge) ${l10n.t('Uniform (SWA)')}`,
@@ -116,4 +132,33 @@ export function withoutTaskOptions(): readonly Option<WithoutTask>[] {
     },
     ...formulas(),
   ];
+}
+
+/** "TWA (v4, simplex, epochs 5)", "newest (LAWA) (3)": what was chosen, without what is as usual. */
+export function planText(plan: Plan): string {
+  const { method, options = {}, settings = {}, buffers = 'recalibrate' } = plan;
+  const { rule = DEFAULT_RULE, constraint, granularity, start, sparse } = options;
+  const usual = DEFAULTS[method === 'search' ? 'lbfgs' : rule];
+  const parts = [
+    ...(method === 'twa' ? [rule] : []),
+    ...(settings.k === undefined ? [] : [String(settings.k)]),
+    ...(settings.decay === undefined ? [] : [l10n.t('decay {0}', settings.decay)]),
+    ...(settings.evaluations === undefined ? [] : [l10n.t('{0} evaluations', settings.evaluations)]),
+    ...(isFitted(plan)
+      ? [
+          ...(constraint === undefined || constraint === usual.constraint ? [] : [constraint]),
+          ...(granularity === undefined || granularity === usual.granularity
+            ? []
+            : [l10n.t('coefficients per {0}', granularity)]),
+          ...(start === undefined || start === usual.start
+            ? []
+            : [start === 'given' ? l10n.t('from own coefficients') : l10n.t('from the {0}', start)]),
+          ...(method === 'twa' ? unusualFit(rule, options) : []),
+          ...(sparse === true ? [l10n.t('as few as are enough')] : []),
+        ]
+      : []),
+    ...(buffers === 'recalibrate' ? [] : [l10n.t('running statistics: {0}', buffers)]),
+  ];
+  const label = methodLabel(method);
+  return parts.length === 0 ? label : `${label} (${parts.join(', ')})`;
 }

@@ -1,18 +1,15 @@
-/** What a plan still needs, asked one after another; the default comes first. */
+/**
+ * What a plan still needs, asked one after another with a way back. What the plan says already comes first, else the
+ * default. No VS Code here.
+ */
 import * as l10n from '@vscode/l10n';
 import { EMA_DECAY, LAST_K } from '../../core/averaging/coefficients.ts';
-import { DEFAULTS } from '../../core/averaging/defaults.ts';
+import { DEFAULT_RULE, DEFAULTS } from '../../core/averaging/defaults.ts';
 import { defaultEvaluations } from '../../core/averaging/search.ts';
-import type {
-  BufferMode,
-  Constraint,
-  FitData,
-  Start,
-  TwaOptions,
-  TwaRule,
-} from '../../core/averaging/types.ts';
-import type { Dialogs, Option } from '../dialogs.ts';
+import type { BufferMode, FitData, TwaOptions } from '../../core/averaging/types.ts';
+import type { Dialogs, Option, Step } from '../dialogs.ts';
 import { parseFit, writeFit } from './fitText.ts';
+import { inTurn, type Question } from './inTurn.ts';
 import type { Plan } from './plans.ts';
 
 /** What the questions are about. */
@@ -20,133 +17,160 @@ export interface Subject {
   readonly title: string;
   /** Checkpoints. */
   readonly count: number;
-  /** Whether their model has running statistics. */
+  /** Whether their model has running statistics, and there are data to measure them with. */
   readonly batchNorm?: boolean;
 }
 
-/** The whole plan; undefined where the user turned away. */
+/**
+ * The whole plan; undefined where the user turned away.
+ * @param step that the questions are part of: from the first of them, its `back` leads out
+ */
 export async function complete(
-  { ask, ...plan }: Plan,
+  { ask, ...now }: Plan,
   subject: Subject,
   dialogs: Pick<Dialogs, 'input' | 'pickOne'>,
+  step?: Step,
 ): Promise<Plan | undefined> {
-  if (ask === undefined) return plan;
-  try {
-    return { ...plan, ...(await new Questions(subject, dialogs).answer(ask)) };
-  } catch (error) {
-    if (error instanceof TurnedAway) return undefined;
-    throw error;
-  }
+  if (ask === undefined) return now;
+  const { method, buffers } = now;
+  const start: Known = { plan: { method, ...(buffers === undefined ? {} : { buffers }) } };
+  const questions = new Questions(now, subject, dialogs);
+  return (await inTurn((known: Known) => questions.of(ask, known), start, step))?.plan;
 }
 
-class TurnedAway extends Error {}
+export const fitDataOptions = (): readonly Option<FitData>[] => [
+  option('validation', l10n.t('Held-out validation data (TWA-v)'), l10n.t('Over-fits least.')),
+  option('train', l10n.t('Training data (TWA-t)'), l10n.t('When validation data are few.')),
+];
+
+/** What has been answered so far. */
+interface Known {
+  readonly plan: Plan;
+  /** The user wants to say more than what is usual. */
+  readonly isOwn?: boolean;
+}
 
 const option = <T>(value: T, label: string, detail: string): Option<T> => ({ label, detail, value });
 
 class Questions {
+  readonly #now: Plan;
   readonly #subject: Subject;
   readonly #dialogs: Pick<Dialogs, 'input' | 'pickOne'>;
 
-  constructor(subject: Subject, dialogs: Pick<Dialogs, 'input' | 'pickOne'>) {
+  constructor(now: Plan, subject: Subject, dialogs: Pick<Dialogs, 'input' | 'pickOne'>) {
+    this.#now = now;
     this.#subject = subject;
     this.#dialogs = dialogs;
   }
 
-  async answer(ask: NonNullable<Plan['ask']>): Promise<Partial<Plan>> {
-    const { count } = this.#subject;
+  /** All of them, as far as can be said: some answers lead to another question. */
+  of(ask: NonNullable<Plan['ask']>, { plan, isOwn = false }: Known): readonly Question<Known>[] {
+    const given = plan.options?.start === 'given' ? [this.#coefficients()] : [];
+    const buffers = this.#subject.batchNorm === true ? [this.#buffers()] : [];
     switch (ask) {
       case 'newest':
-        return { settings: { k: await this.#count(l10n.t('How many of the newest?')) } };
+        return [this.#count(l10n.t('How many of the newest?'))];
       case 'best':
-        return this.#best();
+        return [this.#howBest(), ...(isOwn ? [this.#count(l10n.t('How many of the best?'))] : [])];
       case 'decay':
-        return {
-          settings: {
-            decay: await this.#number(
-              l10n.t('How much of the average stays at every checkpoint?'),
-              EMA_DECAY,
-              (decay) => decay >= 0 && decay < 1,
-              l10n.t('A number of at least 0 and below 1.'),
-            ),
-          },
-        };
+        return [this.#decay()];
       case 'coefficients':
-        return { coefficients: await this.#coefficients() };
-      case 'search':
-        return this.#search(defaultEvaluations(count));
-      case 'twa':
-        return this.#twa();
+        return [this.#coefficients()];
+      case 'search': {
+        if (!isOwn) return [this.#howSearch()];
+        const where = [this.#howSearch(), this.#constraint(), this.#start(), ...given];
+        return [...where, this.#fitData(), this.#sparse(), this.#evaluations(), ...buffers];
+      }
+      case 'twa': {
+        const what = [this.#rule(), this.#constraint(), this.#granularity(), this.#start(), ...given];
+        return [...what, this.#fitData(), this.#sparse(), this.#fit(), ...buffers];
+      }
     }
   }
 
-  async #best(): Promise<Partial<Plan>> {
-    const how = await this.#pick(l10n.t('How many of the best?'), [
-      option('auto', l10n.t('As many as are best'), l10n.t('Of 2, 4, 8, …, by the stop split.')),
-      option('number', l10n.t('A number…'), l10n.t('By the stop split as well.')),
+  #howBest(): Question<Known> {
+    return this.#how(l10n.t('How many of the best?'), this.#now.settings?.k !== undefined, [
+      option(false, l10n.t('As many as are best'), l10n.t('Of 2, 4, 8, …, by the stop split.')),
+      option(true, l10n.t('A number…'), l10n.t('By the stop split as well.')),
     ]);
-    return how === 'auto' ? {} : { settings: { k: await this.#count(l10n.t('How many of the best?')) } };
   }
 
-  async #search(usual: number): Promise<Partial<Plan>> {
-    const how = await this.#pick(l10n.t('How?'), [
-      option('usual', l10n.t('As usual'), l10n.t('Shares, from the plain average on, {0} mixes.', usual)),
-      option('own', l10n.t('Step by step…'), l10n.t('Coefficients, start, data and how many mixes.')),
+  #howSearch(): Question<Known> {
+    const usual = defaultEvaluations(this.#subject.count);
+    const { options, settings } = this.#now;
+    const isOwn = options !== undefined || (settings?.evaluations ?? usual) !== usual;
+    return this.#how(l10n.t('How?'), isOwn, [
+      option(false, l10n.t('As usual'), l10n.t('Shares, from the plain average on, {0} mixes.', usual)),
+      option(true, l10n.t('Step by step…'), l10n.t('Coefficients, start, data and how many mixes.')),
     ]);
-    if (how === 'usual') return {};
-    const constraint = await this.#constraint('simplex');
-    const start = await this.#start();
-    const coefficients = start === 'given' ? { coefficients: await this.#coefficients() } : {};
-    const options = { constraint, start, fitData: await this.#fitData(), sparse: await this.#sparse() };
-    const evaluations = await this.#number(
+  }
+
+  #how(placeholder: string, now: boolean, options: readonly Option<boolean>[]): Question<Known> {
+    return this.#pick(
+      placeholder,
+      options,
+      () => now,
+      ({ plan }, isOwn) => ({ plan, isOwn }),
+    );
+  }
+
+  #decay(): Question<Known> {
+    return this.#number(
+      l10n.t('How much of the average stays at every checkpoint?'),
+      this.#now.settings?.decay ?? EMA_DECAY,
+      (decay) => decay >= 0 && decay < 1,
+      l10n.t('A number of at least 0 and below 1.'),
+      (decay) => ({ settings: { decay } }),
+    );
+  }
+
+  #evaluations(): Question<Known> {
+    return this.#number(
       l10n.t('How many mixes to evaluate?'),
-      usual,
+      this.#now.settings?.evaluations ?? defaultEvaluations(this.#subject.count),
       (mixes) => Number.isInteger(mixes) && mixes > 0,
       l10n.t('A whole number above 0.'),
+      (evaluations) => ({ settings: { evaluations } }),
     );
-    return { options, settings: { evaluations }, ...coefficients, ...(await this.#buffers()) };
   }
 
-  async #twa(): Promise<Partial<Plan>> {
-    const rule = await this.#pick<TwaRule>(l10n.t('Trained how?'), [
+  #count(prompt: string): Question<Known> {
+    const { count } = this.#subject;
+    return this.#number(
+      prompt,
+      Math.min(this.#now.settings?.k ?? LAST_K, count),
+      (k) => Number.isInteger(k) && k >= 1 && k <= count,
+      l10n.t('A whole number from 1 to {0}.', count),
+      (k) => ({ settings: { k } }),
+    );
+  }
+
+  #rule(): Question<Known> {
+    return this.#option('rule', l10n.t('Trained how?'), [
       option('v4', 'v4', l10n.t('AdamW around the mean (arXiv v4).')),
       option('iclr', 'ICLR', l10n.t('SGD over the span (ICLR 2023).')),
       option('lbfgs', 'L-BFGS', l10n.t('Full batches, no learning rate.')),
     ]);
-    const constraint = await this.#constraint(DEFAULTS[rule].constraint);
-    const granularity = await this.#pick<TwaOptions['granularity']>(l10n.t('How many for each checkpoint?'), [
+  }
+
+  #constraint(): Question<Known> {
+    return this.#option('constraint', l10n.t('Which coefficients?'), [
+      option('simplex', l10n.t('Shares'), l10n.t('At least 0, and they sum to 1.')),
+      option('affine', l10n.t('Sum 1'), l10n.t('They may be negative.')),
+      option('free', l10n.t('Free'), l10n.t('Any numbers.')),
+    ]);
+  }
+
+  #granularity(): Question<Known> {
+    return this.#option('granularity', l10n.t('How many for each checkpoint?'), [
       option('one', l10n.t('One'), l10n.t('Over-fits least.')),
       option('tensor', l10n.t('One for each parameter tensor'), l10n.t('Needs much data to fit on.')),
       option('groups', l10n.t('One for each group'), l10n.t('The groups of the task file ("groups").')),
     ]);
-    const start = await this.#start();
-    const coefficients = start === 'given' ? { coefficients: await this.#coefficients() } : {};
-    const fitData = await this.#fitData();
-    const sparse = await this.#sparse();
-    const text = await this.#text(
-      l10n.t('The numbers of the fit. What is left out is chosen for these checkpoints.'),
-      writeFit(rule),
-      (given) => {
-        const fit = parseFit(given, rule);
-        return typeof fit === 'string' ? fit : undefined;
-      },
-    );
-    const numbers = parseFit(text, rule) as Partial<TwaOptions>;
-    const options = { rule, constraint, granularity, start, fitData, sparse, ...numbers };
-    return { options, ...coefficients, ...(await this.#buffers()) };
   }
 
-  #constraint(usual: Constraint): Promise<Constraint> {
-    const options = [
-      option<Constraint>('simplex', l10n.t('Shares'), l10n.t('At least 0, and they sum to 1.')),
-      option<Constraint>('affine', l10n.t('Sum 1'), l10n.t('They may be negative.')),
-      option<Constraint>('free', l10n.t('Free'), l10n.t('Any numbers.')),
-    ];
-    options.sort((a, b) => Number(b.value === usual) - Number(a.value === usual));
-    return this.#pick(l10n.t('Which coefficients?'), options);
-  }
-
-  #start(): Promise<Start> {
-    return this.#pick<Start>(l10n.t('Starting where?'), [
+  #start(): Question<Known> {
+    return this.#option('start', l10n.t('Starting where?'), [
       option('mean', l10n.t('Plain average'), l10n.t('As both papers for the first part of training.')),
       option('last', l10n.t('Newest checkpoint'), l10n.t('For late checkpoints.')),
       option('best', l10n.t('Best checkpoint'), l10n.t('When bad ones are among them.')),
@@ -154,24 +178,41 @@ class Questions {
     ]);
   }
 
-  #fitData(): Promise<FitData> {
-    return this.#pick<FitData>(l10n.t('Fitted on which data?'), [
-      option('validation', l10n.t('Held-out validation data (TWA-v)'), l10n.t('Over-fits least.')),
-      option('train', l10n.t('Training data (TWA-t)'), l10n.t('When validation data are few.')),
-    ]);
+  #fitData(): Question<Known> {
+    return this.#option('fitData', l10n.t('Fitted on which data?'), fitDataOptions());
   }
 
-  #sparse(): Promise<boolean> {
-    return this.#pick(l10n.t('How many checkpoints?'), [
+  #sparse(): Question<Known> {
+    return this.#option('sparse', l10n.t('How many checkpoints?'), [
       option(false, l10n.t('All that help'), l10n.t('Coefficients as found.')),
       option(true, l10n.t('As few as are enough'), l10n.t('Leaves out what the stop split would not miss.')),
     ]);
   }
 
+  /** The numbers of the fit. */
+  #fit(): Question<Known> {
+    return async ({ plan, ...known }, step) => {
+      const { options = {} } = plan;
+      const { rule = DEFAULT_RULE } = options;
+      const text = await this.#dialogs.input({
+        title: this.#subject.title,
+        step,
+        prompt: l10n.t('The numbers of the fit. What is left out is chosen for these checkpoints.'),
+        value: writeFit(rule, this.#isOfRule(plan) ? this.#now.options : {}),
+        check: (given) => {
+          const fit = parseFit(given, rule);
+          return typeof fit === 'string' ? fit : undefined;
+        },
+      });
+      if (text === undefined) return undefined;
+      const numbers = parseFit(text, rule) as Partial<TwaOptions>;
+      return { ...known, plan: { ...plan, options: { ...options, ...numbers } } };
+    };
+  }
+
   /** The result shows what each of them comes to on the stop split. */
-  async #buffers(): Promise<{ readonly buffers?: BufferMode }> {
-    if (this.#subject.batchNorm !== true) return {};
-    const buffers = await this.#pick<BufferMode>(l10n.t('Which running statistics of BatchNorm?'), [
+  #buffers(): Question<Known> {
+    const options: readonly Option<BufferMode>[] = [
       option(
         'recalibrate',
         l10n.t('Recalibrated'),
@@ -179,55 +220,98 @@ class Questions {
       ),
       option('average', l10n.t('Averaged'), l10n.t('Like the weights.')),
       option('newest', l10n.t('Of the newest checkpoint'), l10n.t('As they are there.')),
-    ]);
-    return { buffers };
+    ];
+    return this.#pick(
+      l10n.t('Which running statistics of BatchNorm?'),
+      options,
+      () => this.#now.buffers ?? 'recalibrate',
+      ({ plan, ...known }, buffers) => ({ ...known, plan: { ...plan, buffers } }),
+    );
   }
 
-  async #coefficients(): Promise<readonly number[]> {
+  #coefficients(): Question<Known> {
     const { count } = this.#subject;
-    const text = await this.#text(
+    const { coefficients: now } = this.#now;
+    const usual =
+      now?.length === count ? now : new Array<number>(count).fill(Number((1 / count).toPrecision(3)));
+    return this.#text(
       l10n.t('{0} numbers with commas between, the oldest checkpoint first.', count),
-      new Array<string>(count).fill(String(Number((1 / count).toPrecision(3)))).join(', '),
+      usual.join(', '),
       (given) => {
         const parts = given.split(',');
         return parts.length === count && parts.every(isNumber)
           ? undefined
           : l10n.t('{0} numbers with commas between.', count);
       },
-    );
-    return text.split(',').map(Number);
-  }
-
-  #count(prompt: string): Promise<number> {
-    const { count } = this.#subject;
-    return this.#number(
-      prompt,
-      Math.min(LAST_K, count),
-      (k) => Number.isInteger(k) && k >= 1 && k <= count,
-      l10n.t('A whole number from 1 to {0}.', count),
+      (text) => ({ coefficients: text.split(',').map(Number) }),
     );
   }
 
-  async #number(
+  /** Whether the options that there are now were for the rule that is chosen: those of another say little. */
+  #isOfRule({ method, options }: Plan): boolean {
+    const rule = (of: Partial<TwaOptions> = {}) => of.rule ?? DEFAULT_RULE;
+    return method !== 'twa' || rule(options) === rule(this.#now.options);
+  }
+
+  #option<Name extends keyof TwaOptions>(
+    name: Name,
+    placeholder: string,
+    options: readonly Option<TwaOptions[Name]>[],
+  ): Question<Known> {
+    const usual = ({ plan }: Known): TwaOptions[Name] => {
+      const now = this.#now.options?.[name];
+      // The rule is what the others hang on, and is asked first.
+      if (now !== undefined && (name === 'rule' || this.#isOfRule(plan))) return now;
+      // A search is by shares, as with L-BFGS; what else it asks for is the same for all rules.
+      return DEFAULTS[plan.method === 'search' ? 'lbfgs' : (plan.options?.rule ?? DEFAULT_RULE)][name];
+    };
+    return this.#pick(placeholder, options, usual, ({ plan, ...known }, value) => ({
+      ...known,
+      plan: { ...plan, options: { ...plan.options, [name]: value } },
+    }));
+  }
+
+  #number(
     prompt: string,
     usual: number,
     isRight: (value: number) => boolean,
     wrong: string,
-  ): Promise<number> {
-    const check = (given: string) => (isNumber(given) && isRight(Number(given)) ? undefined : wrong);
-    return Number(await this.#text(prompt, String(usual), check));
+    add: (value: number) => Partial<Plan>,
+  ): Question<Known> {
+    return this.#text(
+      prompt,
+      String(usual),
+      (given) => (isNumber(given) && isRight(Number(given)) ? undefined : wrong),
+      (text) => add(Number(text)),
+    );
   }
 
-  async #text(prompt: string, value: string, check: (given: string) => string | undefined): Promise<string> {
-    const text = await this.#dialogs.input({ title: this.#subject.title, prompt, value, check });
-    if (text === undefined) throw new TurnedAway();
-    return text;
+  #text(
+    prompt: string,
+    value: string,
+    check: (given: string) => string | undefined,
+    add: (text: string) => Partial<Plan>,
+  ): Question<Known> {
+    return async ({ plan, ...known }, step) => {
+      const text = await this.#dialogs.input({ title: this.#subject.title, step, prompt, value, check });
+      return text === undefined ? undefined : { ...known, plan: { ...plan, ...add(text) } };
+    };
   }
 
-  async #pick<T>(placeholder: string, options: readonly Option<T>[]): Promise<T> {
-    const picked = await this.#dialogs.pickOne(options, { title: this.#subject.title, placeholder });
-    if (picked === undefined) throw new TurnedAway();
-    return picked;
+  /** The usual one first. */
+  #pick<T extends string | boolean | number>(
+    placeholder: string,
+    options: readonly Option<T>[],
+    usual: (known: Known) => T,
+    add: (known: Known, value: T) => Known,
+  ): Question<Known> {
+    return async (known, step) => {
+      const first = usual(known);
+      const sorted = options.toSorted((a, b) => Number(b.value === first) - Number(a.value === first));
+      const { title } = this.#subject;
+      const value = await this.#dialogs.pickOne(sorted, { title, placeholder, step });
+      return value === undefined ? undefined : add(known, value);
+    };
   }
 }
 

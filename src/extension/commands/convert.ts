@@ -6,8 +6,8 @@ import type { ConvertJobResult } from '../../compute/protocol.ts';
 import { planConversion, requirePlace, SAFETENSORS_EXTENSION } from '../../core/checkpoints/convert.ts';
 import { partialPathFor } from '../../core/checkpoints/publish.ts';
 import { requireComplete } from '../../core/checkpoints/registry.ts';
-import { showProgress } from '../averaging/flow.ts';
 import type { JobQueue } from '../averaging/jobQueue.ts';
+import { showProgress } from '../averaging/notification.ts';
 import type { Dialogs } from '../dialogs.ts';
 import { textOf } from '../errors.ts';
 import { formatBytes } from '../text.ts';
@@ -45,16 +45,19 @@ export async function convertToSafetensors(
     if (output === undefined) break;
     await requirePlace(output, bytes);
     const jobTitle = l10n.t('Converting {0}', path.basename(header.path));
-    const job = jobs.add(jobTitle, ({ signal, report }) =>
-      runJob(
-        'convert',
-        { checkpoint: header.path, output, partial: partialPathFor(output) },
-        {
-          signal,
-          onProgress: ({ fraction }) => report(fraction, path.basename(output)),
-          onLog: (level, text) => log[level](text),
-        },
-      ),
+    const job = jobs.add(
+      jobTitle,
+      ({ signal, report }) =>
+        runJob(
+          'convert',
+          { checkpoint: header.path, output, partial: partialPathFor(output) },
+          {
+            signal,
+            onProgress: ({ fraction }) => report(fraction, path.basename(output)),
+            onLog: (level, text) => log[level](text),
+          },
+        ),
+      { reads: [header.path] },
     );
     showProgress(jobTitle, jobs, job);
     const result = await job.result;

@@ -5,7 +5,10 @@ import type { Dialogs } from '../dialogs.ts';
 import type { CommandHandlers } from '../names.ts';
 import type { ResultsDocument } from '../results/document.ts';
 import type { TensorsCommands } from '../tensors/commands.ts';
+import type { TrashCommands } from '../trash/commands.ts';
 import type { Runs } from '../watching/runs.ts';
+import { showAbout } from './about.ts';
+import { cancelJobs } from './cancel.ts';
 import type { CheckpointChoice } from './checkpointChoice.ts';
 import type { ArrangeCommands } from './arrange.ts';
 import { convertToSafetensors } from './convert.ts';
@@ -20,6 +23,7 @@ import { targetsFrom } from './targets.ts';
 import type { Target } from './targets.ts';
 
 export interface Services {
+  readonly extensionUri: vscode.Uri;
   readonly runs: Runs;
   readonly jobs: JobQueue;
   readonly flow: AveragingFlow;
@@ -30,6 +34,7 @@ export interface Services {
   readonly show: ShowCommands;
   readonly tensors: TensorsCommands;
   readonly choice: CheckpointChoice;
+  readonly trash: TrashCommands;
   readonly dialogs: Dialogs;
   readonly log: vscode.LogOutputChannel;
   readonly createTaskFile: (targets: readonly Target[]) => Promise<void>;
@@ -37,8 +42,8 @@ export interface Services {
 
 /** What each command does. All take their targets in the same way, see {@link targetsFrom}. */
 export function commandHandlers(services: Services): CommandHandlers {
-  const { runs, jobs, flow, selection, arrange, comparison, show, tensors, dialogs, log, createTaskFile } =
-    services;
+  const { runs, jobs, flow, selection, arrange, comparison, show, tensors, trash } = services;
+  const { dialogs, log, createTaskFile } = services;
   const on =
     (handle: (targets: readonly Target[]) => unknown) =>
     async (first: unknown, second: unknown): Promise<void> => {
@@ -48,13 +53,15 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.openExample': on(() => services.example.open()),
     'twa.trainExample': on(() => services.example.train()),
     'twa.openWalkthrough': on(() => openWalkthrough()),
+    'twa.about': on(() => showAbout(services.extensionUri)),
     'twa.watchFolder': on((targets) => watchFolders(targets, dialogs)),
     'twa.stopWatchingFolder': on((targets) => stopWatching(targets, dialogs)),
     'twa.refresh': on(() => runs.refresh()),
     'twa.showCurves': on((targets) => show.curves(targets)),
     'twa.average': on((targets) => flow.start('ask', targets)),
     'twa.averageUniformly': on((targets) => flow.start('uniform', targets)),
-    'twa.cancelAveraging': on(() => jobs.cancelCurrent()),
+    'twa.averageAgain': on((targets) => flow.again(targets)),
+    'twa.cancelAveraging': (first, second) => cancelJobs(first, second, jobs, dialogs),
     'twa.createTaskFile': on((targets) => createTaskFile(targets)),
     'twa.showResult': on((targets) => show.result(targets)),
     'twa.openTensors': on((targets) => tensors.open(targets)),
@@ -74,6 +81,8 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.exportCurves': on(() => show.exportCurves()),
     'twa.revealInExplorer': on((targets) => show.revealInExplorer(targets)),
     'twa.copyPath': on((targets) => show.copyPath(targets)),
+    'twa.moveToTrash': on((targets) => trash.move(targets)),
+    'twa.trashAllButBest': on((targets) => trash.keepBest(targets)),
     'twa.showLog': on(() => log.show()),
     'twa.showDevices': on(() => showDevices(jobs, dialogs, log)),
     'twa.setUpGpu': on(() => setUpGpu(jobs, dialogs, log)),

@@ -54,8 +54,20 @@ export class SelectionCommands {
   }
 
   async best(targets: readonly Target[]): Promise<void> {
+    const best = await this.askBest(targets, {
+      title: (label) => l10n.t('Select the Best Checkpoints of {0}', label),
+      prompt: (most) => l10n.t('How many? 1 to {0}.', most),
+    });
+    if (best !== undefined) this.#select(best.entries);
+  }
+
+  /** The best of a run by a metric that the user names; undefined where the user turns away. */
+  async askBest(
+    targets: readonly Target[],
+    texts: { readonly title: (run: string) => string; readonly prompt: (most: number) => string },
+  ): Promise<{ readonly run: Run; readonly entries: readonly CheckpointEntry[] } | undefined> {
     const run = await this.#run(targets);
-    if (run === undefined) return;
+    if (run === undefined) return undefined;
     const metrics = metricsOf(run, readSetting('metric', vscode.Uri.file(run.directory)));
     if (metrics.length === 0) {
       throw new TwaError(
@@ -63,7 +75,7 @@ export class SelectionCommands {
         l10n.t('{0} has no metrics to choose by: no log was found with it.', run.directory),
       );
     }
-    const title = l10n.t('Select the Best Checkpoints of {0}', runLabel(run));
+    const title = texts.title(runLabel(run));
     const metric = await this.#dialogs.pickOne(
       metrics.map((one) => ({
         label: one.tag,
@@ -72,10 +84,10 @@ export class SelectionCommands {
       })),
       { title, placeholder: l10n.t('By which metric?') },
     );
-    if (metric === undefined) return;
+    if (metric === undefined) return undefined;
     const ranked = byMetric(run, metric);
-    const count = await this.#count(title, ranked.length);
-    if (count !== undefined) this.#select(ranked.slice(0, count));
+    const count = await this.#count(title, ranked.length, texts.prompt);
+    return count === undefined ? undefined : { run, entries: ranked.slice(0, count) };
   }
 
   async range(targets: readonly Target[]): Promise<void> {
@@ -140,10 +152,14 @@ export class SelectionCommands {
     return this.#runs.index.run(at) ?? this.#runs.index.entry(at)?.run;
   }
 
-  async #count(title: string, most: number): Promise<number | undefined> {
+  async #count(
+    title: string,
+    most: number,
+    prompt = (limit: number): string => l10n.t('How many? 1 to {0}.', limit),
+  ): Promise<number | undefined> {
     const text = await this.#dialogs.input({
       title,
-      prompt: l10n.t('How many? 1 to {0}.', most),
+      prompt: prompt(most),
       value: String(Math.min(USUAL_COUNT, most)),
       check: (typed) => (isCount(typed, most) ? undefined : l10n.t('A whole number from 1 to {0}.', most)),
     });

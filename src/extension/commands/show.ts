@@ -1,16 +1,13 @@
 /** Commands that only show something: curves, results, places on disk. */
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
-import { reportPathFor } from '../../core/averaging/report.ts';
 import { TwaError } from '../../core/errors.ts';
-import type { Dialogs } from '../dialogs.ts';
 import type { CurvesPanels } from '../panels/curves.ts';
 import type { ResultPanels } from '../panels/result.ts';
-import { methodLabel, runLabel } from '../tree/describe.ts';
-import { formatMetric } from '../text.ts';
 import type { RunsView } from '../tree/view.ts';
 import { isInside } from '../watching/folders.ts';
 import type { Runs } from '../watching/runs.ts';
+import type { ReportChoice } from './reportChoice.ts';
 import { pathOf, targetOfNode } from './targets.ts';
 import type { Target } from './targets.ts';
 
@@ -19,14 +16,20 @@ export class ShowCommands {
   readonly #view: RunsView;
   readonly #curves: CurvesPanels;
   readonly #results: ResultPanels;
-  readonly #dialogs: Dialogs;
+  readonly #reports: ReportChoice;
 
-  constructor(runs: Runs, view: RunsView, curves: CurvesPanels, results: ResultPanels, dialogs: Dialogs) {
+  constructor(
+    runs: Runs,
+    view: RunsView,
+    curves: CurvesPanels,
+    results: ResultPanels,
+    reports: ReportChoice,
+  ) {
     this.#runs = runs;
     this.#view = view;
     this.#curves = curves;
     this.#results = results;
-    this.#dialogs = dialogs;
+    this.#reports = reports;
   }
 
   /** Of the runs pointed at, together; without one, of the newest run, whichever that is as time goes on. */
@@ -51,34 +54,7 @@ export class ShowCommands {
   }
 
   async result(targets: readonly Target[]): Promise<void> {
-    const [target] =
-      targets.length > 0
-        ? targets
-        : this.#view.selection.map(targetOfNode).filter((one) => this.#isAverage(one));
-    if (target !== undefined) {
-      await this.#results.show(this.#reportOf(pathOf(target)));
-      return;
-    }
-    const averages = this.#runs.snapshot.runs.flatMap((run) =>
-      run.averages.flatMap((entry) =>
-        entry.average === undefined ? [] : [{ run, entry, average: entry.average }],
-      ),
-    );
-    if (averages.length === 0) {
-      throw new TwaError('not-found', l10n.t('There is no average yet: average some checkpoints first.'));
-    }
-    const reportPath = await this.#dialogs.pickOne(
-      averages.map(({ run, entry, average: { method, metric, reportPath: value } }) => ({
-        label: entry.name,
-        description: [
-          runLabel(run),
-          methodLabel(method),
-          ...(metric === undefined ? [] : [`${metric.name} ${formatMetric(metric.value)}`]),
-        ].join(' · '),
-        value,
-      })),
-      { title: l10n.t('Show Result'), placeholder: l10n.t('Of which average?') },
-    );
+    const reportPath = await this.#reports.choose(targets, l10n.t('Show Result'));
     if (reportPath !== undefined) await this.#results.show(reportPath);
   }
 
@@ -108,16 +84,6 @@ export class ShowCommands {
     const below = runs.filter((run) => isInside(run.directory, at));
     const around = runs.filter((run) => isInside(at, run.directory));
     return (below.length > 0 ? below : around.slice(0, 1)).map((run) => run.directory);
-  }
-
-  #isAverage(target: Target): boolean {
-    return this.#runs.index.entry(pathOf(target))?.isAverage === true;
-  }
-
-  /** A report is named by itself or by its checkpoint. */
-  #reportOf(at: string): string {
-    if (at.endsWith('twa-report.json')) return at;
-    return this.#runs.index.entry(at)?.entry.average?.reportPath ?? reportPathFor(at);
   }
 }
 

@@ -22,8 +22,8 @@ import { inTrainingOrder } from '../../core/checkpoints/order.ts';
 import { expandPaths, requireComplete } from '../../core/checkpoints/registry.ts';
 import { TwaError } from '../../core/errors.ts';
 import { readSetting } from '../api.ts';
-import { showProgress } from '../averaging/flow.ts';
 import type { JobControl, JobQueue } from '../averaging/jobQueue.ts';
+import { showProgress } from '../averaging/notification.ts';
 import { overall, progressText } from '../averaging/progress.ts';
 import { pytorchOptions } from '../averaging/python.ts';
 import { requireTrust } from '../trust.ts';
@@ -78,7 +78,7 @@ export async function averageFor(
     throw new TwaError('usage', 'What cancels an average is an AbortSignal.');
   const { jobs, refresh } = deps;
   const title = l10n.t('Averaging {0} checkpoints', request.checkpoints.length);
-  const job = jobs.add(title, (control) => run(request, control, deps));
+  const job = jobs.add(title, (control) => run(request, control, deps), { reads: request.checkpoints });
   const cancel = (): void => job.cancel();
   if (signal?.aborted === true) cancel();
   signal?.addEventListener('abort', cancel, { once: true });

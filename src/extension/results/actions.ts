@@ -8,17 +8,15 @@ import { runJob } from '../../compute/client.ts';
 import type { CommandRequest } from '../../compute/protocol.ts';
 import type { AverageReport, ResultGeometry } from '../../core/averaging/types.ts';
 import type { ResultAction, ResultMore } from '../../../webview/protocol.ts';
-import { showProgress } from '../averaging/flow.ts';
 import type { JobQueue } from '../averaging/jobQueue.ts';
+import { showProgress } from '../averaging/notification.ts';
 import { overall, progressText } from '../averaging/progress.ts';
 import type { Dialogs } from '../dialogs.ts';
 import { isCancelled } from '../errors.ts';
+import type { CommandId } from '../names.ts';
 import { requireTrust } from '../trust.ts';
 import { OwnEvaluations } from './evaluations.ts';
 import { openInTerminal } from './terminal.ts';
-
-/** The command that begins another average like this one, where there is one. */
-const AGAIN = 'twa.averageAgain';
 
 export interface ResultActionsOptions {
   readonly extensionUri: vscode.Uri;
@@ -46,15 +44,10 @@ export class ResultActions {
   readonly #known = new WeakMap<AverageReport, ResultGeometry | 'none'>();
   readonly #learning = new WeakSet<AverageReport>();
   readonly #reachable = new WeakMap<AverageReport, boolean>();
-  #canAverageAgain = false;
 
   constructor(options: ResultActionsOptions) {
     this.#options = options;
     this.#evaluations = new OwnEvaluations(options.memory);
-    void vscode.commands.getCommands(true).then((commands) => {
-      this.#canAverageAgain = commands.includes(AGAIN);
-      this.#changed();
-    });
   }
 
   /** Calls when {@link more} may say something else. Gives the function that stops it. */
@@ -77,7 +70,7 @@ export class ResultActions {
     const { isTrusted } = vscode.workspace;
     const can: readonly (readonly [ResultAction, boolean])[] = [
       ['evaluate', isTrusted],
-      ['again', isTrusted && this.#canAverageAgain],
+      ['again', isTrusted],
       ['terminal', isTrusted],
       ['markdown', true],
       ['export', true],
@@ -101,7 +94,10 @@ export class ResultActions {
             'Trust this workspace to average checkpoints: that runs code of the project and writes files.',
           ),
         );
-        await vscode.commands.executeCommand(AGAIN, vscode.Uri.file(reportPath));
+        await vscode.commands.executeCommand(
+          'twa.averageAgain' satisfies CommandId,
+          vscode.Uri.file(reportPath),
+        );
         return;
       case 'terminal':
         requireTrust(l10n.t('Trust this workspace to open a terminal in it.'));
@@ -125,13 +121,16 @@ export class ResultActions {
     const request = (await this.#declared(report)) ?? (await this.#asked(report));
     if (request === undefined) return;
     const title = l10n.t('Evaluating {0}', path.basename(report.output));
-    const job = jobs.add(title, ({ signal, report: tell }) =>
-      runJob('command', request, {
-        signal,
-        cwd: request.directory ?? path.dirname(request.task ?? report.output),
-        onProgress: (progress) => tell(progress.fraction, progress.message),
-        onLog: (level, text) => log[level](text),
-      }),
+    const job = jobs.add(
+      title,
+      ({ signal, report: tell }) =>
+        runJob('command', request, {
+          signal,
+          cwd: request.directory ?? path.dirname(request.task ?? report.output),
+          onProgress: (progress) => tell(progress.fraction, progress.message),
+          onLog: (level, text) => log[level](text),
+        }),
+      { reads: [report.output] },
     );
     showProgress(title, jobs, job);
     const { command, directory, value, milliseconds } = await job.result;
@@ -207,16 +206,19 @@ export class ResultActions {
     const { jobs, log } = this.#options;
     const checkpoints = report.provenance.sources.map((source) => source.path);
     const title = l10n.t('Where the checkpoints of {0} lie', path.basename(report.output));
-    const job = jobs.add(title, ({ signal, report: tell }) =>
-      runJob(
-        'geometry',
-        { checkpoints },
-        {
-          signal,
-          onProgress: (progress) => tell(overall(progress), progressText(progress)),
-          onLog: (level, text) => log[level](text),
-        },
-      ),
+    const job = jobs.add(
+      title,
+      ({ signal, report: tell }) =>
+        runJob(
+          'geometry',
+          { checkpoints },
+          {
+            signal,
+            onProgress: (progress) => tell(overall(progress), progressText(progress)),
+            onLog: (level, text) => log[level](text),
+          },
+        ),
+      { reads: checkpoints },
     );
     showProgress(title, jobs, job);
     try {

@@ -1,7 +1,7 @@
 /** What a run, a checkpoint or an average looks like in the tree. No VS Code here: `provider.ts` only copies. */
 import * as l10n from '@vscode/l10n';
 import path from 'node:path';
-import type { CheckpointEntry, Run } from '../../core/runs/types.ts';
+import type { AverageSummary, CheckpointEntry, Run } from '../../core/runs/types.ts';
 import type { ViewItem } from '../names.ts';
 import { escapeMarkdown, formatBytes, formatMetric, formatTime } from '../text.ts';
 import { metricGoal } from '../../core/runs/goals.ts';
@@ -22,7 +22,7 @@ import type { Checked } from './selection.ts';
 export interface Row {
   readonly label: string;
   readonly description: string;
-  /** Markdown. */
+  /** Markdown. Put together when it is asked for: most rows are never pointed at. */
   readonly tooltip: string;
   readonly icon: { readonly id: string; readonly color?: string };
   readonly viewItem: ViewItem;
@@ -47,6 +47,7 @@ export interface RunLook extends Look {
 }
 
 const MOST_METRICS_IN_TOOLTIP = 12;
+const MOST_SOURCES_IN_TOOLTIP = 10;
 
 export function describeRun(run: Run, look: RunLook): Row {
   const { checked, metric, best, status, pinned, now, locale } = look;
@@ -78,20 +79,22 @@ export function describeRun(run: Run, look: RunLook): Row {
   return {
     label,
     description,
-    tooltip: lines([
-      `**${escapeMarkdown(label)}**`,
-      escapeMarkdown(description),
-      ...(bestValue === undefined
-        ? []
-        : [escapeMarkdown(l10n.t('Best {0}: {1} ({2})', metric!.tag, bestValue, bestEntry!.name))]),
-      escapeMarkdown(
-        [stateSentence(status, now, locale), speed, remaining]
-          .filter((part) => part !== undefined)
-          .join(' · '),
-      ),
-      ...status.findings.map((finding) => escapeMarkdown(findingSentence(finding))),
-      escapeMarkdown(run.directory),
-    ]),
+    get tooltip() {
+      return lines([
+        `**${escapeMarkdown(label)}**`,
+        escapeMarkdown(description),
+        ...(bestValue === undefined
+          ? []
+          : [escapeMarkdown(l10n.t('Best {0}: {1} ({2})', metric!.tag, bestValue, bestEntry!.name))]),
+        escapeMarkdown(
+          [stateSentence(status, now, locale), speed, remaining]
+            .filter((part) => part !== undefined)
+            .join(' · '),
+        ),
+        ...status.findings.map((finding) => escapeMarkdown(findingSentence(finding))),
+        escapeMarkdown(run.directory),
+      ]);
+    },
     icon: pinned ? { ...stateIcon(status.state), id: 'pinned' } : stateIcon(status.state),
     viewItem: 'run',
     ...(complete.length === 0
@@ -121,11 +124,13 @@ export function describeCheckpoint(entry: CheckpointEntry, look: Look): Row {
     label: entry.name,
     // The number first: a narrow side bar cuts the rest off. The run's row says which it is.
     description: [...(value === undefined ? [] : [value]), ...parts].join(' · '),
-    tooltip: lines([
-      `**${escapeMarkdown(entry.name)}**`,
-      ...metricTable(entry),
-      ...facts(entry, now, locale),
-    ]),
+    get tooltip() {
+      return lines([
+        `**${escapeMarkdown(entry.name)}**`,
+        ...metricTable(entry),
+        ...facts(entry, now, locale),
+      ]);
+    },
     icon: isBest ? { id: 'package', color: 'charts.green' } : { id: 'package' },
     viewItem: 'checkpoint',
     checkbox: { checked: checked.has(entry.path), label: l10n.t('Checkpoint {0} for averaging', entry.name) },
@@ -146,33 +151,73 @@ export function describeAverage(entry: CheckpointEntry, look: Look): Row {
   const parts = [
     method,
     ...(metric === undefined ? [] : [`${formatMetric(metric.value)} ${metric.name}`]),
+    ...(average?.gain === undefined ? [] : [gainText(average.gain)]),
     formatBytes(entry.bytes),
     formatTime(entry.mtimeMs, now, locale),
   ];
   return {
     label: entry.name,
     description: parts.join(' · '),
-    tooltip: lines([
-      `**${escapeMarkdown(entry.name)}**`,
-      ...(average === undefined
-        ? []
-        : [
-            escapeMarkdown(l10n.t('{0} of {1} checkpoints', method, average.sources.length)),
-            ...(metric === undefined
-              ? []
-              : [
-                  escapeMarkdown(
-                    l10n.t('{0} {1} on the report split', metric.name, formatMetric(metric.value)),
-                  ),
-                ]),
-            `*${escapeMarkdown(average.recommendation)}*`,
-          ]),
-      ...facts(entry, now, locale),
-    ]),
+    get tooltip() {
+      return lines([
+        `**${escapeMarkdown(entry.name)}**`,
+        ...(average === undefined
+          ? []
+          : [
+              escapeMarkdown(l10n.t('{0} of {1} checkpoints', method, average.sources.length)),
+              ...(metric === undefined
+                ? []
+                : [
+                    escapeMarkdown(
+                      l10n.t('{0} {1} on the report split', metric.name, formatMetric(metric.value)) +
+                        (average.gain === undefined
+                          ? ''
+                          : `, ${l10n.t('{0} than the best single checkpoint', gainText(average.gain))}`),
+                    ),
+                  ]),
+              `*${escapeMarkdown(average.recommendation)}*`,
+              ...provenance(average),
+            ]),
+        ...facts(entry, now, locale),
+      ]);
+    },
     icon: { id: 'star-full', color: 'charts.yellow' },
     viewItem: 'average',
     spoken: l10n.t('Average {0}, {1}', entry.name, parts.join(', ')),
   };
+}
+
+/** Against the best single checkpoint, whichever way the metric is better. */
+function gainText(gain: number): string {
+  if (gain === 0) return l10n.t('no better');
+  return gain > 0 ? l10n.t('{0} better', formatMetric(gain)) : l10n.t('{0} worse', formatMetric(-gain));
+}
+
+/** What went in, with which coefficients, those that count most first; and by what they were found. */
+function provenance({ sources, coefficients, rule, task }: AverageSummary): string[] {
+  const shares = sources
+    .map((source, i) => ({ name: path.basename(source), share: coefficients?.[i] }))
+    .sort((a, b) => Math.abs(b.share ?? 0) - Math.abs(a.share ?? 0));
+  const shown = shares.slice(0, MOST_SOURCES_IN_TOOLTIP);
+  return [
+    [
+      '| | |',
+      '|:--|--:|',
+      ...shown.map(
+        ({ name, share }) =>
+          `| ${escapeMarkdown(name)} | ${share === undefined ? '' : escapeMarkdown(formatMetric(share))} |`,
+      ),
+    ].join('\n'),
+    ...(shown.length < shares.length
+      ? [escapeMarkdown(l10n.t('and {0} more', shares.length - shown.length))]
+      : []),
+    escapeMarkdown(
+      [
+        ...(rule === undefined ? [] : [l10n.t('Rule {0}', rule)]),
+        ...(task === undefined ? [] : [l10n.t('Task {0}', task)]),
+      ].join(' · '),
+    ),
+  ];
 }
 
 export function runLabel(run: Run): string {
@@ -212,11 +257,13 @@ function describeUnusable(entry: CheckpointEntry, { now, locale }: Look): Row {
   return {
     label: entry.name,
     description,
-    tooltip: lines([
-      `**${escapeMarkdown(entry.name)}** — ${escapeMarkdown(state)}`,
-      escapeMarkdown(reason),
-      ...facts(entry, now, locale),
-    ]),
+    get tooltip() {
+      return lines([
+        `**${escapeMarkdown(entry.name)}** — ${escapeMarkdown(state)}`,
+        escapeMarkdown(reason),
+        ...facts(entry, now, locale),
+      ]);
+    },
     icon: incomplete
       ? { id: 'watch', color: 'disabledForeground' }
       : { id: 'warning', color: 'problemsWarningIcon.foreground' },

@@ -6,6 +6,14 @@ import type { ArrangedRun } from './arrangement.ts';
  */
 export type Node = RunNode | CheckpointNode;
 
+/** A job of the queue, above the runs as long as it works or waits. */
+export interface JobNode {
+  readonly kind: 'job';
+  readonly id: number;
+}
+
+export type TreeNode = Node | JobNode;
+
 export interface RunNode {
   readonly kind: 'run';
   readonly directory: string;
@@ -18,13 +26,20 @@ export interface CheckpointNode {
   readonly path: string;
 }
 
-export function nodeId(node: Node): string {
-  return node.kind === 'run' ? `run:${node.directory}` : `checkpoint:${node.path}`;
+export function nodeId(node: TreeNode): string {
+  switch (node.kind) {
+    case 'run':
+      return `run:${node.directory}`;
+    case 'checkpoint':
+      return `checkpoint:${node.path}`;
+    case 'job':
+      return `job:${node.id}`;
+  }
 }
 
-/** Gives the same object for the same run or checkpoint, always. */
+/** Gives the same object for the same run, checkpoint or job, always. */
 export class NodeCache {
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes = new Map<string, TreeNode>();
 
   run(directory: string): RunNode {
     return this.#once({ kind: 'run', directory });
@@ -34,12 +49,16 @@ export class NodeCache {
     return this.#once({ kind: 'checkpoint', run, path });
   }
 
+  job(id: number): JobNode {
+    return this.#once({ kind: 'job', id });
+  }
+
   children({ run, entries }: ArrangedRun): readonly CheckpointNode[] {
     const parent = this.run(run.directory);
     return entries.map((entry) => this.checkpoint(parent, entry.path));
   }
 
-  #once<N extends Node>(node: N): N {
+  #once<N extends TreeNode>(node: N): N {
     const id = nodeId(node);
     // An id begins with the node's kind, so what is kept under it has the same type.
     const known = this.#nodes.get(id) as N | undefined;
@@ -54,4 +73,16 @@ export function isNode(value: unknown): value is Node {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
   if (value.kind === 'run') return 'directory' in value && typeof value.directory === 'string';
   return value.kind === 'checkpoint' && 'path' in value && typeof value.path === 'string';
+}
+
+/** The job that a command was called on in the tree. */
+export function isJobNode(value: unknown): value is JobNode {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    value.kind === 'job' &&
+    'id' in value &&
+    typeof value.id === 'number'
+  );
 }

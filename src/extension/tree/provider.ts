@@ -1,69 +1,84 @@
 import * as vscode from 'vscode';
 import type { Run } from '../../core/runs/types.ts';
 import { readSetting } from '../api.ts';
+import type { JobQueue } from '../averaging/jobQueue.ts';
 import type { Liveness } from '../watching/liveness.ts';
 import type { Runs } from '../watching/runs.ts';
 import { arrange } from './arrangement.ts';
 import type { ArrangedRun, Arrangement } from './arrangement.ts';
 import { describeAverage, describeCheckpoint, describeRun } from './describe.ts';
+import { describeJob, jobIds } from './jobs.ts';
 import type { Look, Row, RunLook } from './describe.ts';
 import { byMetric, displayMetric } from './metric.ts';
 import { nodeId, NodeCache } from './nodes.ts';
-import type { Node } from './nodes.ts';
+import type { Node, TreeNode } from './nodes.ts';
 import type { Checked } from './selection.ts';
 
 export interface TreeDependencies {
   readonly runs: Runs;
   readonly liveness: Liveness;
+  readonly jobs: JobQueue;
   readonly checked: () => Checked;
   readonly arrangement: () => Arrangement;
 }
 
-/** The tree's rows, from the newest snapshot, what is checked, and how the user wants them. */
-export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
+/** Twice a second a number can be read; the row is drawn no more often. */
+const JOB_INTERVAL_MS = 500;
+
+/** The tree's rows: the queue of passes, then the newest snapshot with what is checked, as the user wants it laid out. */
+export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {
   readonly #runs: Runs;
   readonly #liveness: Liveness;
+  readonly #jobs: JobQueue;
   readonly #checked: () => Checked;
   readonly #arrangement: () => Arrangement;
   readonly #nodes = new NodeCache();
-  readonly #changed = new vscode.EventEmitter<Node | Node[] | undefined>();
+  readonly #changed = new vscode.EventEmitter<TreeNode | TreeNode[] | undefined>();
   readonly #stopListening: readonly (() => void)[];
   #shown: readonly ArrangedRun[];
+  #shownJobs: readonly number[] = [];
+  #jobTimer: NodeJS.Timeout | undefined;
   /** How the runs' rows are written, once per snapshot of a run. */
   #looks = new WeakMap<object, Pick<Look, 'metric' | 'best'>>();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor({ runs, liveness, checked, arrangement }: TreeDependencies) {
+  constructor({ runs, liveness, jobs, checked, arrangement }: TreeDependencies) {
     this.#runs = runs;
     this.#liveness = liveness;
+    this.#jobs = jobs;
     this.#checked = checked;
     this.#arrangement = arrangement;
     this.#shown = this.#arranged();
     this.#stopListening = [
       runs.onChange(() => this.#update(new Set())),
       liveness.onChange((changes) => this.#update(new Set(changes.map(({ run }) => run.directory)))),
+      jobs.onChange(() => this.#updateJobs()),
     ];
   }
 
-  getChildren(node?: Node): Node[] {
-    if (node === undefined) return this.#shown.map(({ run }) => this.#nodes.run(run.directory));
-    if (node.kind === 'checkpoint') return [];
+  getChildren(node?: TreeNode): TreeNode[] {
+    if (node === undefined) {
+      return [
+        ...this.#shownJobs.map((id) => this.#nodes.job(id)),
+        ...this.#shown.map(({ run }) => this.#nodes.run(run.directory)),
+      ];
+    }
+    if (node.kind !== 'run') return [];
     const shown = this.#shown.find(({ run }) => run.directory === node.directory);
     return shown === undefined ? [] : [...this.#nodes.children(shown)];
   }
 
-  getParent(node: Node): Node | undefined {
-    return node.kind === 'run' ? undefined : node.run;
+  getParent(node: TreeNode): Node | undefined {
+    return node.kind === 'checkpoint' ? node.run : undefined;
   }
 
-  getTreeItem(node: Node): vscode.TreeItem {
+  getTreeItem(node: TreeNode): vscode.TreeItem {
     const row = this.row(node);
     if (row === undefined) return new vscode.TreeItem(nodeId(node));
     const item = new vscode.TreeItem(row.label, this.#collapsible(node));
     item.id = nodeId(node);
     item.description = row.description;
-    item.tooltip = new vscode.MarkdownString(row.tooltip);
     item.iconPath = new vscode.ThemeIcon(
       row.icon.id,
       row.icon.color === undefined ? undefined : new vscode.ThemeColor(row.icon.color),
@@ -82,8 +97,16 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
     return item;
   }
 
+  /** Only when the pointer rests on it: five thousand tooltips would be most of what a large run costs. */
+  resolveTreeItem(item: vscode.TreeItem, node: TreeNode): vscode.TreeItem {
+    const row = this.row(node);
+    if (row !== undefined) item.tooltip = new vscode.MarkdownString(row.tooltip);
+    return item;
+  }
+
   /** What the row of a node says now; undefined where it is gone. */
-  row(node: Node): Row | undefined {
+  row(node: TreeNode): Row | undefined {
+    if (node.kind === 'job') return describeJob(node.id, this.#jobs.state);
     if (node.kind === 'run') {
       const run = this.#runs.index.run(node.directory);
       return run && describeRun(run, this.#look(run));
@@ -129,8 +152,25 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
   }
 
   dispose(): void {
+    clearTimeout(this.#jobTimer);
     for (const stop of this.#stopListening) stop();
     this.#changed.dispose();
+  }
+
+  /** One more or one less: at once. How far the one in work is: now and then. */
+  #updateJobs(): void {
+    const ids = jobIds(this.#jobs.state);
+    if (ids.join() !== this.#shownJobs.join()) {
+      this.#shownJobs = ids;
+      this.#changed.fire(undefined);
+      return;
+    }
+    if (ids.length === 0) return;
+    this.#jobTimer ??= setTimeout(() => {
+      this.#jobTimer = undefined;
+      const [first] = this.#shownJobs;
+      if (first !== undefined) this.#changed.fire(this.#nodes.job(first));
+    }, JOB_INTERVAL_MS);
   }
 
   /** While training writes into one run of many, only that one is drawn again. */
@@ -178,8 +218,8 @@ export class RunsTree implements vscode.TreeDataProvider<Node>, vscode.Disposabl
   }
 
   /** A single run is open from the start. (VS Code keeps what a user opened or closed since.) */
-  #collapsible(node: Node): vscode.TreeItemCollapsibleState {
-    if (node.kind === 'checkpoint') return vscode.TreeItemCollapsibleState.None;
+  #collapsible(node: TreeNode): vscode.TreeItemCollapsibleState {
+    if (node.kind !== 'run') return vscode.TreeItemCollapsibleState.None;
     return this.#shown.length === 1
       ? vscode.TreeItemCollapsibleState.Expanded
       : vscode.TreeItemCollapsibleState.Collapsed;

@@ -1,13 +1,14 @@
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { setContext } from '../api.ts';
+import type { JobQueue } from '../averaging/jobQueue.ts';
 import { RUNS_VIEW } from '../names.ts';
 import { formatBytes } from '../text.ts';
 import type { Liveness } from '../watching/liveness.ts';
 import type { Runs } from '../watching/runs.ts';
 import { AS_FOUND, ORDERS } from './arrangement.ts';
 import type { Arrangement } from './arrangement.ts';
-import type { Node } from './nodes.ts';
+import type { Node, TreeNode } from './nodes.ts';
 import { RunsTree } from './provider.ts';
 import { changedRuns, checkedRuns, pruned, toggled } from './selection.ts';
 import type { Checked, CheckedRun } from './selection.ts';
@@ -20,12 +21,12 @@ export class RunsView implements vscode.Disposable {
   readonly tree: RunsTree;
   readonly #runs: Runs;
   readonly #memory: vscode.Memento;
-  readonly #view: vscode.TreeView<Node>;
+  readonly #view: vscode.TreeView<TreeNode>;
   readonly #subscriptions: readonly { dispose(): unknown }[];
   #checked: Checked;
   #arrangement: Arrangement;
 
-  constructor(runs: Runs, liveness: Liveness, memory: vscode.Memento) {
+  constructor(runs: Runs, liveness: Liveness, jobs: JobQueue, memory: vscode.Memento) {
     this.#runs = runs;
     this.#memory = memory;
     const kept: unknown = memory.get(CHECKED_KEY);
@@ -38,6 +39,7 @@ export class RunsView implements vscode.Disposable {
     this.tree = new RunsTree({
       runs,
       liveness,
+      jobs,
       checked: () => this.#checked,
       arrangement: () => this.#arrangement,
     });
@@ -52,10 +54,10 @@ export class RunsView implements vscode.Disposable {
       this.tree,
       new vscode.Disposable(stopListening),
       this.#view.onDidChangeCheckboxState(({ items }) => {
-        const clicks = items.map(
-          ([node, state]) => [node, state === vscode.TreeItemCheckboxState.Checked] as const,
+        const clicks = items.flatMap(([node, state]) =>
+          node.kind === 'job' ? [] : [[node, state === vscode.TreeItemCheckboxState.Checked] as const],
         );
-        this.check(toggled(this.#checked, runs.index, clicks, this.#view.selection));
+        this.check(toggled(this.#checked, runs.index, clicks, this.selection));
       }),
       vscode.workspace.onDidChangeConfiguration((change) => {
         if (change.affectsConfiguration('twa.metric')) this.tree.redraw();
@@ -88,9 +90,9 @@ export class RunsView implements vscode.Disposable {
     return checkedRuns(this.#checked, this.#runs.snapshot);
   }
 
-  /** The highlighted rows. */
+  /** The highlighted runs, checkpoints and averages. */
   get selection(): readonly Node[] {
-    return this.#view.selection;
+    return this.#view.selection.filter((node) => node.kind !== 'job');
   }
 
   get title(): string {
@@ -101,11 +103,6 @@ export class RunsView implements vscode.Disposable {
     const changed = changedRuns(this.#checked, checked, this.#runs.snapshot);
     this.#keep(checked);
     this.tree.redrawRuns(changed);
-  }
-
-  /** A sentence above the tree, e.g. how far a pass is; an empty one takes it away. */
-  say(message: string): void {
-    this.#view.message = message;
   }
 
   /** Shows a checkpoint, average or run in the tree, if it is there. */
@@ -131,6 +128,7 @@ export class RunsView implements vscode.Disposable {
 
   /** In the title, not in a line of its own: that would move the rows away under the pointer at the first check. */
   #describe(): void {
+    setContext('twa.hasChecked', this.#checked.size > 0);
     const entries = this.checkedRuns.flatMap((run) => run.entries);
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
     // Not the view's description: that is not shown where the view is alone in its container. And not after "Runs":

@@ -119,6 +119,11 @@ export class Runs implements RunWatcher, vscode.Disposable {
         : { ...found, runs: found.runs.filter((run) => !isIgnored(run.directory, plan)) };
     this.#index = new RunIndex(snapshot);
     setContext('twa.scanning', snapshot.scanning);
+    setContext('twa.hasRuns', snapshot.runs.length > 0);
+    setContext(
+      'twa.hasAverages',
+      snapshot.runs.some((run) => run.averages.length > 0),
+    );
     for (const warning of snapshot.warnings) if (!this.#logged.includes(warning)) this.#log.warn(warning);
     this.#logged = snapshot.warnings;
     for (const listener of this.#listeners) listener(snapshot);

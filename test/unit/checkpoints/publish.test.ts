@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -10,6 +10,7 @@ import {
   removePartial,
   requireAbsent,
   requireSpace,
+  sweepPartials,
 } from '../../../src/core/checkpoints/publish.ts';
 import { temporaryDirectory, twaError } from './help.ts';
 
@@ -88,4 +89,37 @@ test('removePartial removes files and directories, minds nothing missing, and to
   assert.deepEqual(await readdir(directory), ['kept']);
   await assert.rejects(removePartial(join(directory, 'kept')), twaError('usage'));
   assert.deepEqual(await readdir(directory), ['kept']);
+});
+
+test('what a killed merge left is swept up after an hour, and nothing else is', async () => {
+  const directory = await fresh();
+  const old = (Date.now() - 2 * 3_600_000) / 1000;
+  const abandoned = partialPathFor(join(directory, 'twa-1.safetensors'));
+  const abandonedDirectory = partialPathFor(join(directory, 'twa-2'));
+  const growing = partialPathFor(join(directory, 'twa-3'));
+  const others = [
+    '.download.partial',
+    'mine.0badcafe.partial',
+    '.twa-1.safetensors.0badcafe',
+    'epoch-1.safetensors',
+  ];
+  await mkdir(abandonedDirectory);
+  await mkdir(growing);
+  for (const file of [abandoned, join(abandonedDirectory, 'a'), join(growing, 'old')]) {
+    await writeFile(file, 'half');
+    await utimes(file, old, old);
+  }
+  // One file in it is being written now, though another is old and so is the directory.
+  await writeFile(join(growing, 'new'), 'half');
+  for (const name of others) {
+    await writeFile(join(directory, name), 'mine');
+    await utimes(join(directory, name), old, old);
+  }
+  for (const at of [abandonedDirectory, growing]) await utimes(at, old, old);
+  assert.deepEqual((await sweepPartials(directory)).toSorted(), [abandoned, abandonedDirectory].toSorted());
+  assert.deepEqual(
+    (await readdir(directory)).sort(),
+    [growing.slice(directory.length + 1), ...others].sort(),
+  );
+  assert.deepEqual(await sweepPartials(join(directory, 'nowhere')), []);
 });

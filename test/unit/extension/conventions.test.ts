@@ -46,6 +46,7 @@ test('commands have one category and titles in title case', () => {
     'a',
     'an',
     'and',
+    'but',
     'for',
     'from',
     'in',

@@ -57,7 +57,7 @@ test('an incomplete or unreadable one cannot be checked and gives the reason', (
   }
 });
 
-test('an average shows its method and its metric on the report split', () => {
+test('an average shows its method, its metric on the report split, what it gains and what went in', () => {
   const average = checkpoint('/w/a/averages/twa-iclr-1.safetensors', {
     mtimeMs: at,
     average: {
@@ -66,10 +66,19 @@ test('an average shows its method and its metric on the report split', () => {
       sources: ['/w/a/e1', '/w/a/e2'],
       metric: { name: 'accuracy', goal: 'maximize', value: 0.98765 },
       recommendation: 'Use *this*.',
+      gain: 0.0123,
+      coefficients: [0.25, 0.75],
+      rule: 'iclr',
+      task: '/w/twa.json',
     },
   });
   const row = describeAverage(average, look);
-  assert.equal(row.description, 'TWA · 0.9877 accuracy · 1.0 KB · 12:05');
+  assert.equal(row.description, 'TWA · 0.9877 accuracy · 0.01230 better · 1.0 KB · 12:05');
+  assert.match(row.tooltip, /e2 \| 0.7500 \|\n\| e1 \| 0.2500/, 'provenance, what counts most first');
+  assert.match(row.tooltip, /Rule iclr · Task \/w\/twa\.json/);
+  assert.match(row.tooltip, /0.01230 better than the best single checkpoint/);
+  const worse = { ...average, average: { ...average.average!, gain: -0.5 } };
+  assert.match(describeAverage(worse, look).description, /0.5000 worse/);
   assert.equal(row.viewItem, 'average');
   assert.equal(row.icon.id, 'star-full');
   assert.equal(row.checkbox, undefined);

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { cancelled, throwIfAborted } from '../../../src/core/errors.ts';
 import { JobQueue } from '../../../src/extension/averaging/jobQueue.ts';
 import type { JobControl, QueueState } from '../../../src/extension/averaging/jobQueue.ts';
+import { cancelJobs } from '../../../src/extension/commands/cancel.ts';
+import { describeJob, jobIds } from '../../../src/extension/tree/jobs.ts';
 import { overall, progressText } from '../../../src/extension/averaging/progress.ts';
 import type { PassPhase } from '../../../src/core/averaging/types.ts';
 
@@ -33,16 +35,16 @@ test('one at a time, in order, and a failure does not stop the next', async () =
   control.report(0.5, 'half');
   assert.deepEqual(queue.state, {
     current: { id: a.id, title: 'a', fraction: 0.5, message: 'half' },
-    waiting: 1,
+    waiting: [{ id: b.id, title: 'b' }],
   });
   first.fail(new Error('broken'));
   await assert.rejects(a.result, /broken/);
   await second.started;
-  assert.deepEqual(queue.state, { current: { id: b.id, title: 'b', fraction: 0, message: '' }, waiting: 0 });
+  assert.deepEqual(queue.state, { current: { id: b.id, title: 'b', fraction: 0, message: '' }, waiting: [] });
   second.finish('done');
   assert.equal(await b.result, 'done');
-  assert.deepEqual(queue.state, { current: undefined, waiting: 0 });
-  assert.deepEqual(states.at(-1), { current: undefined, waiting: 0 }, 'listeners hear of the end');
+  assert.deepEqual(queue.state, { current: undefined, waiting: [] });
+  assert.deepEqual(states.at(-1), { current: undefined, waiting: [] }, 'listeners hear of the end');
 });
 
 test('cancel waits for a job in work to clean up', async () => {
@@ -68,7 +70,7 @@ test('cancel takes a waiting job out at once, and it never starts', async () => 
   await first.started;
   b.cancel();
   await assert.rejects(b.result, { code: 'cancelled' });
-  assert.equal(queue.state.waiting, 0);
+  assert.deepEqual(queue.state.waiting, []);
   first.finish('done');
   await a.result;
   await new Promise((resolve) => setImmediate(resolve));
@@ -90,7 +92,41 @@ test('cancelAll ends the one in work and all that wait', async () => {
   ]);
   await queue.cancelAll();
   await ended;
-  assert.deepEqual(queue.state, { current: undefined, waiting: 0 });
+  assert.deepEqual(queue.state, { current: undefined, waiting: [] });
+});
+
+test('the rows of the queue say what works and what waits, and each can be cancelled', async () => {
+  const queue = new JobQueue();
+  const first = work();
+  const a = queue.add('a', first.run, { reads: ['/w/e1'] });
+  const [b, c] = ['b', 'c'].map((title) =>
+    queue.add(title, () => Promise.resolve(title), { reads: ['/w/e2'] }),
+  );
+  const control = await first.started;
+  control.report(0.42, 'epoch 3 of 10');
+  const rows = () => jobIds(queue.state).map((id) => describeJob(id, queue.state)?.spoken);
+  assert.deepEqual(rows(), ['a, 42 % · epoch 3 of 10', 'b, waits, next in line', 'c, waits, 2 before it']);
+  assert.equal(queue.readerOf('/w/e1'), 'a');
+  assert.equal(queue.readerOf('/w/e2'), 'b', 'one that waits will read it, too');
+  assert.equal(queue.readerOf('/w/e3'), undefined);
+
+  // From the tree: the row that was clicked, and all that are highlighted.
+  const nobody = { pickMany: () => Promise.reject(new Error('nothing to ask')) };
+  const rejected = assert.rejects(b!.result, { code: 'cancelled' });
+  await cancelJobs({ kind: 'job', id: b!.id }, undefined, queue, nobody);
+  await rejected;
+  assert.deepEqual(rows(), ['a, 42 % · epoch 3 of 10', 'c, waits, next in line']);
+
+  // From the palette: which one is asked where there are several.
+  const asked = { pickMany: <T>(options: readonly { value: T }[]) => Promise.resolve([options[1]!.value]) };
+  const gone = assert.rejects(c!.result, { code: 'cancelled' });
+  await cancelJobs(undefined, undefined, queue, asked);
+  await gone;
+  const ended = assert.rejects(a.result, { code: 'cancelled' });
+  await cancelJobs(undefined, undefined, queue, nobody);
+  await ended;
+  assert.deepEqual(rows(), []);
+  assert.equal(queue.readerOf('/w/e1'), undefined);
 });
 
 test('one bar runs from left to right over all phases', () => {

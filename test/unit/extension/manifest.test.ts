@@ -109,7 +109,7 @@ test('context keys in when clauses are set by the code, and the view in them is 
       ([, one, many]) => one ?? many?.split('|') ?? [],
     ),
   );
-  const known: ViewItem[] = ['average', 'checkpoint', 'run'];
+  const known: ViewItem[] = ['average', 'checkpoint', 'incomplete', 'job', 'run'];
   assert.deepEqual(items, known);
 });
 
@@ -117,6 +117,9 @@ test('what needs trust is hidden without it everywhere', () => {
   const guarded = [
     'twa.average',
     'twa.averageUniformly',
+    'twa.averageAgain',
+    'twa.moveToTrash',
+    'twa.trashAllButBest',
     'twa.createTaskFile',
     'twa.convert',
     'twa.watchFolder',
@@ -175,9 +178,46 @@ test('a file that is something else is not offered as a checkpoint', () => {
   }
 });
 
+/** As globs below the workspace folder. */
+function activationPatterns(): readonly string[] {
+  return manifest.activationEvents.flatMap((event) => /^workspaceContains:(.+)$/.exec(event)?.[1] ?? []);
+}
+
 test('the extension never starts with every window', () => {
   for (const event of manifest.activationEvents)
-    assert.match(event, /^(workspaceContains:[\w.]+|onWebviewPanel:[\w.]+)$/);
+    assert.match(event, /^(workspaceContains:[\w.*/-]+|onWebviewPanel:[\w.]+)$/);
+  // A pattern that every project has a file for would come to the same.
+  const patterns = activationPatterns();
+  for (const name of ['package.json', 'src/index.ts', 'README.md', '.venv/lib/site-packages/distutils.pth']) {
+    for (const pattern of patterns) assert.ok(!path.matchesGlob(name, pattern), `${name}: ${pattern}`);
+  }
+});
+
+// Where training programs write by default, with a directory or file that says so.
+for (const name of [
+  ...['model.safetensors', 'out/checkpoint-500/model.safetensors', 'out/checkpoint-500/trainer_state.json'],
+  ...['lightning_logs', 'a/epoch=3-step=30.ckpt', 'runs', 'a/b/events.out.tfevents.17', 'ckpt/epoch-1.pt'],
+  ...['models/best.keras', 'models/epoch-1.weights.h5', 'flax_model.msgpack', 'tf/ckpt-7.index', 'wandb'],
+]) {
+  test(`a workspace with ${name} shows its runs by itself`, () => {
+    assert.ok(activationPatterns().some((pattern) => path.matchesGlob(name, pattern)));
+  });
+}
+
+test('steps of the walkthrough are done by doing, not by looking at them', async () => {
+  const [walkthrough] = contributes.walkthroughs;
+  assert.equal(walkthrough?.steps.length, 4);
+  const code = await sources('src/extension/**/*.ts');
+  const pictures = new Set<string>();
+  for (const { completionEvents, media } of walkthrough.steps) {
+    pictures.add(media.svg);
+    for (const event of completionEvents) {
+      const [, kind, name] = /^(onContext|onCommand):(.+)$/.exec(event) ?? [];
+      if (kind === 'onCommand') assert.ok(declared.includes(name!), event);
+      else assert.ok(code.includes(`setContext('${name}'`) || code.includes(`'${name}',\n`), event);
+    }
+  }
+  assert.equal(pictures.size, 4, 'each has a picture of its own');
 });
 
 test('files that the manifest names are there', () => {

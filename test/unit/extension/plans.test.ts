@@ -3,8 +3,14 @@ import { test } from 'node:test';
 import { DEFAULT_RULE, DEFAULTS, optionsFor } from '../../../src/core/averaging/defaults.ts';
 import { METHODS, RULES } from '../../../src/core/averaging/methods.ts';
 import { parseFit, writeFit } from '../../../src/extension/averaging/fitText.ts';
-import { planOptions, withoutTaskOptions, type Plan } from '../../../src/extension/averaging/plans.ts';
+import {
+  planOptions,
+  QUESTIONS,
+  withoutTaskOptions,
+  type Plan,
+} from '../../../src/extension/averaging/plans.ts';
 import { complete } from '../../../src/extension/averaging/questions.ts';
+import type { Step } from '../../../src/extension/dialogs.ts';
 
 test('the quick pick offers the same rule first as the command line takes by default', () => {
   assert.equal(planOptions()[0]?.value.options?.rule, DEFAULT_RULE);
@@ -103,6 +109,87 @@ test('a search and the best checkpoints can be told how', async () => {
     method: 'best-k',
     settings: { k: 3 },
   });
+});
+
+test('what a plan says already comes first in every question, as long as the rule is the same', async () => {
+  for (const plan of [
+    { method: 'last-k', settings: { k: 2 } },
+    { method: 'best-k', settings: { k: 2 } },
+    { method: 'ema', settings: { decay: 0.5 }, buffers: 'newest' },
+    { method: 'manual', coefficients: [0.5, 0.25, 0.25] },
+    {
+      method: 'search',
+      options: { constraint: 'free', start: 'given', fitData: 'train', sparse: true },
+      settings: { evaluations: 9 },
+      coefficients: [0.5, 0.25, 0.25],
+    },
+    {
+      method: 'twa',
+      options: { ...DEFAULTS.iclr, constraint: 'simplex', granularity: 'tensor', start: 'best', epochs: 7 },
+      buffers: 'average',
+    },
+  ] satisfies Plan[]) {
+    const { method }: Plan = plan;
+    const again = { ...plan, ask: QUESTIONS[method]! };
+    const whole = method === 'twa' ? { ...subject, batchNorm: true } : subject;
+    assert.deepEqual(await complete(again, whole, yes), plan);
+  }
+  const options = { ...DEFAULTS.v4, constraint: 'free', epochs: 7 } as const;
+  const other = {
+    ...yes,
+    pickOne: <T>(choices: readonly { readonly value: T }[]) =>
+      Promise.resolve((choices.find(({ value }) => value === 'lbfgs') ?? choices[0])?.value),
+  };
+  const changed = await complete({ method: 'twa', options, ask: 'twa' }, subject, other);
+  assert.equal(changed?.options?.constraint, DEFAULTS.lbfgs.constraint);
+  assert.equal(changed.options.epochs, DEFAULTS.lbfgs.epochs);
+});
+
+test('from every question there is a way back, out of the first one to what was before', async () => {
+  const seen: string[] = [];
+  // Coefficients are asked for where they are given, and no more where the start is changed.
+  let given = 0;
+  const at = (placeholder: string, step: Step | undefined) =>
+    seen.push(`${placeholder} ${step?.at}/${step?.of}`);
+  const dialogs = {
+    pickOne: <T>(
+      options: readonly { readonly value: T }[],
+      { placeholder, step }: { readonly placeholder: string; readonly step?: Step },
+    ) => {
+      at(placeholder, step);
+      if (placeholder !== 'Starting where?') return Promise.resolve(options[0]?.value);
+      given++;
+      const wanted = given === 1 ? 'given' : 'last';
+      return Promise.resolve(options.find(({ value }) => value === wanted)?.value);
+    },
+    input: ({ prompt, value, step }: { prompt: string; value: string; step?: Step }) => {
+      at(prompt.split('.')[0]!, step);
+      if (!prompt.startsWith('3 numbers')) return Promise.resolve(value);
+      step?.back?.();
+      return Promise.resolve(undefined);
+    },
+  };
+  const plan = await complete({ method: 'twa', ask: 'twa' }, subject, dialogs);
+  assert.equal(plan?.options?.start, 'last');
+  assert.equal(plan.coefficients, undefined);
+  assert.deepEqual(seen.slice(3, 7), [
+    'Starting where? 4/7',
+    '3 numbers with commas between, the oldest checkpoint first 5/8',
+    'Starting where? 4/7',
+    'Fitted on which data? 5/7',
+  ]);
+
+  let isOut = false;
+  const back = {
+    ...no,
+    input: ({ step }: { step?: Step }) => {
+      step?.back?.();
+      return Promise.resolve(undefined);
+    },
+  };
+  const outer = { at: 1, of: 2, back: () => (isOut = true) };
+  assert.equal(await complete({ method: 'ema', ask: 'decay' }, subject, back, outer), undefined);
+  assert.ok(isOut);
 });
 
 test('the numbers of a fit in one line', () => {
