@@ -38,6 +38,7 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
   #shown: readonly ArrangedRun[];
   #shownJobs: readonly number[] = [];
   #jobTimer: NodeJS.Timeout | undefined;
+  readonly #lastJobRow = new Map<number, Row>();
   /** How the runs' rows are written, once per snapshot of a run. */
   #looks = new WeakMap<object, Pick<Look, 'metric' | 'best'>>();
 
@@ -106,7 +107,7 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
 
   /** What the row of a node says now; undefined where it is gone. */
   row(node: TreeNode): Row | undefined {
-    if (node.kind === 'job') return describeJob(node.id, this.#jobs.state);
+    if (node.kind === 'job') return this.#jobRow(node.id);
     if (node.kind === 'run') {
       const run = this.#runs.index.run(node.directory);
       return run && describeRun(run, this.#look(run));
@@ -155,6 +156,13 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
     clearTimeout(this.#jobTimer);
     for (const stop of this.#stopListening) stop();
     this.#changed.dispose();
+  }
+
+  /** One that has just ended keeps what it said until the view has left it out. */
+  #jobRow(id: number): Row | undefined {
+    const row = describeJob(id, this.#jobs.state) ?? this.#lastJobRow.get(id);
+    if (row !== undefined) this.#lastJobRow.set(id, row);
+    return row;
   }
 
   /** One more or one less: at once. How far the one in work is: now and then. */
