@@ -115,37 +115,43 @@ function scores(
     { class: 'chart' },
     h('p', { class: 'muted' }, strings.runningStatisticsHint),
     h(
-      'table',
-      { class: 'data scores' },
+      'div',
+      { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': strings.choice },
       h(
-        'thead',
-        {},
+        'table',
+        { class: 'data scores' },
         h(
-          'tr',
+          'thead',
           {},
-          ...[strings.choice, metric?.name ?? '', strings.loss].map((text) =>
-            h('th', { scope: 'col' }, text),
+          h(
+            'tr',
+            {},
+            ...[strings.choice, metric?.name ?? '', strings.loss].map((text) =>
+              h('th', { scope: 'col' }, text),
+            ),
           ),
         ),
-      ),
-      h(
-        'tbody',
-        {},
-        ...bufferScores.map(({ mode, metric: value, loss }) => {
-          const isUsed = mode === provenance.buffers;
-          return h(
-            'tr',
-            { class: isUsed ? 'recommended' : undefined },
-            h(
-              'th',
-              { scope: 'row' },
-              h('span', { class: 'label' }, names[mode]),
-              isUsed ? h('span', { class: 'badge' }, icon('check'), h('span', {}, strings.used)) : undefined,
-            ),
-            h('td', {}, formatNumber(value)),
-            h('td', {}, Number.isNaN(loss) ? '–' : formatNumber(loss)),
-          );
-        }),
+        h(
+          'tbody',
+          {},
+          ...bufferScores.map(({ mode, metric: value, loss }) => {
+            const isUsed = mode === provenance.buffers;
+            return h(
+              'tr',
+              { class: isUsed ? 'recommended' : undefined },
+              h(
+                'th',
+                { scope: 'row' },
+                h('span', { class: 'label' }, names[mode]),
+                isUsed
+                  ? h('span', { class: 'badge' }, icon('check'), h('span', {}, strings.used))
+                  : undefined,
+              ),
+              h('td', {}, formatNumber(value)),
+              h('td', {}, Number.isNaN(loss) ? '–' : formatNumber(loss)),
+            );
+          }),
+        ),
       ),
     ),
   );
