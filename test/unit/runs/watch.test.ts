@@ -269,6 +269,7 @@ test('an average is known by its report', async (t) => {
     reportPath,
     method: 'twa',
     sources: [join(root, 'a', 'epoch-001.safetensors')],
+    coefficients: [1],
     metric: { name: 'accuracy', goal: 'maximize', value: 0.97 },
     recommendation: 'Use the average.',
     epoch: 1,

@@ -26,7 +26,7 @@ interface Result {
   readonly polluted: boolean;
 }
 
-/** Of processor time: the wall clock of a machine with other work says nothing. A hang ends with {@link DEADLINE}. */
+/** Of its own processor time: the clock of a machine with other work says nothing. A hang ends with {@link DEADLINE}. */
 const MOST_SECONDS = 1;
 const MOST_MEGABYTES = 300;
 const DEADLINE = 60_000;
