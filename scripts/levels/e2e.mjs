@@ -13,7 +13,7 @@ export async function e2eLevel({ environment, temporary, output, torch }) {
     environment: { ...environment, TWA_VSIX: vsix, ...(python === undefined ? {} : { TWA_PYTHON: python }) },
     temporary,
     testTimeout: 240_000,
-    timeout: 580_000,
+    timeout: 1_200_000,
     concurrency: 1,
   });
 }
