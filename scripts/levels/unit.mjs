@@ -1,18 +1,23 @@
 import { availableParallelism } from 'node:os';
+import { ensureTensorflow } from '../tensorflow.mjs';
 import { buildExtension } from './build.mjs';
 import { nodeTests } from './node-test.mjs';
 
 /** The pure core and everything else that needs no editor. The command and the compute process are tested as built. */
 export async function unitLevel({ environment, temporary, torch }) {
   await buildExtension(environment);
-  const { python, note } = await torch;
+  const [{ python, note }, tensorflow] = await Promise.all([torch, ensureTensorflow(environment)]);
   const summary = await nodeTests({
     pattern: 'test/unit/**/*.test.ts',
-    environment: python === undefined ? environment : { ...environment, TWA_PYTHON: python },
+    environment: {
+      ...environment,
+      ...(python === undefined ? {} : { TWA_PYTHON: python }),
+      ...(tensorflow.directory === undefined ? {} : { TWA_TENSORFLOW_ROOT: tensorflow.directory }),
+    },
     temporary,
     testTimeout: 240_000,
     timeout: 1_200_000,
     concurrency: availableParallelism(),
   });
-  return { ...summary, notes: [...summary.notes, note] };
+  return { ...summary, notes: [...summary.notes, note, tensorflow.note] };
 }

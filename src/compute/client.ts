@@ -152,6 +152,13 @@ function send(child: ChildProcess, message: ToCompute): void {
   if (child.connected) child.send(message, () => undefined);
 }
 
+/**
+ * What native libraries say of themselves each time that they are loaded, whatever they are asked to leave out:
+ * TensorFlow's information, and Dawn's that a driver is missing, which the report on the device says in our words.
+ */
+const LIBRARY_TALK =
+  /^I\d{4} [\d:.]+ |^WARNING: All log messages before absl::|^Warning: Couldn't load Vulkan|^ {4}at operator\(\) \(/;
+
 /** Passes on what the child prints; gives its last lines of stderr. */
 function followOutput(child: ChildProcess, { onLog }: JobHooks): readonly string[] {
   const last: string[] = [];
@@ -162,7 +169,7 @@ function followOutput(child: ChildProcess, { onLog }: JobHooks): readonly string
   follow(child.stderr, (text) => {
     last.push(text);
     if (last.length > STDERR_LINES) last.shift();
-    onLog?.('warn', text);
+    onLog?.(LIBRARY_TALK.test(text) ? 'debug' : 'warn', text);
   });
   return last;
 }

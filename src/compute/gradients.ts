@@ -76,11 +76,8 @@ const einsum: GradientConfig = {
   },
 };
 
-let registered = false;
-
+/** May be called again: another copy of TensorFlow.js that is loaded later puts its own in their place. */
 export function registerGradients(): void {
-  if (registered) return;
-  registered = true;
   for (const config of [sum, mean, fusedBatchNorm, einsum]) {
     if ((tf.getGradient(config.kernelName) as unknown) !== undefined)
       tf.unregisterGradient(config.kernelName);

@@ -2,11 +2,12 @@
  * TensorFlow's own kernels through `@tensorflow/tfjs-node-gpu` or `@tensorflow/tfjs-node`: the fastest path on a CPU
  * by far, and CUDA where it is set up. Neither is bundled or installed with this tool (hundreds of megabytes, native
  * code); if the user's project has one, it is loaded from there. It brings its own tfjs-core, which shares engine
- * and kernel registry with ours through a global, as tfjs intends.
+ * and the registries of kernels and gradients with ours through a global, as tfjs intends.
  */
 import util from 'node:util';
+import { registerGradients } from '../gradients.ts';
 import { tf } from '../tf.ts';
-import { findPackage } from './packages.ts';
+import { findPackage, type FoundPackage } from './packages.ts';
 import { Unavailable } from './types.ts';
 import type { Backend, Started } from './types.ts';
 
@@ -26,7 +27,7 @@ async function start(roots: readonly string[]): Promise<Started> {
     if (tried.has(found.folder)) continue;
     tried.add(found.folder);
     try {
-      found.require(found.file);
+      load(found);
       if (!(await tf.setBackend('tensorflow'))) throw new Error('the backend did not start');
       await tf.ready();
       const backend = tf.backend() as unknown as NodeBackend;
@@ -47,6 +48,15 @@ async function start(roots: readonly string[]): Promise<Started> {
       'TWA: Set Up GPU, makes one from the TensorFlow in your Python; `npm install @tensorflow/tfjs-node` in your ' +
       'project adds one with a TensorFlow of its own.',
   );
+}
+
+/** With it comes a whole TensorFlow.js, even where its binding is missing, which puts its own gradients before ours. */
+function load({ require, file }: FoundPackage): void {
+  try {
+    require(file);
+  } finally {
+    registerGradients();
+  }
 }
 
 /**

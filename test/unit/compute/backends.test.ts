@@ -105,6 +105,23 @@ test('an optional package that does not load is named with its place', async () 
   });
 });
 
+test('the gradients that an optional package brings do not replace ours, even where it does not load', async () => {
+  const root = temporaryDirectory();
+  const folder = path.join(root, 'node_modules/@tensorflow/tfjs-node');
+  writeText(
+    path.join(folder, 'index.js'),
+    `const core = require('${process.cwd()}/node_modules/@tensorflow/tfjs-core');
+     core.registerGradient({ kernelName: 'Sum', gradFunc: () => { throw new Error('Not ours.'); } });
+     throw new Error('no binding');`,
+  );
+  writeText(path.join(folder, 'package.json'), '{"name": "@tensorflow/tfjs-node", "version": "4.22.0"}');
+  const { name } = await selectBackend('auto', [root]);
+  assert.equal(name, 'wasm');
+  const gradient = tf.grad((x) => tf.sum(x))(tf.ones([3]));
+  assert.deepEqual([...(await gradient.data())], [1, 1, 1]);
+  gradient.dispose();
+});
+
 /** A package `webgpu` whose only adapter is this one, and computes nothing. */
 function stubWebgpu(root: string, info: string): void {
   const folder = path.join(root, 'node_modules/webgpu');

@@ -1,6 +1,7 @@
 /**
  * dL/da through the real chain (checkpoint files, stack, tfjs model, gradient kernels, projection) against central
- * differences of an independent float64 implementation of the network: test/fixtures/compute/make_references.py.
+ * differences of an independent float64 implementation of the network: test/fixtures/compute/make_references.py. And
+ * what follows from it: the same coefficients by a whole pass on every backend.
  */
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -8,11 +9,13 @@ import { before, test } from 'node:test';
 import { selectBackend, stopBackend } from '../../../src/compute/backends/select.ts';
 import { tf } from '../../../src/compute/tf.ts';
 import type { BackendName } from '../../../src/compute/protocol.ts';
+import { runPass } from '../../../src/core/averaging/pass.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
 import { temporaryDirectory, writeSafetensors, writeTask } from './files.ts';
 import type { Values } from './files.ts';
 import { openObjective, readFixture, relativeError, saveLayersModel } from './helpers.ts';
 import { NO_VULKAN, useSoftwareVulkan } from './software-vulkan.ts';
+import { hasTensorflow, NO_TENSORFLOW, tensorflowRoots } from './tensorflow.ts';
 
 interface Reference {
   readonly checkpoints: readonly Readonly<Record<string, Values>>[];
@@ -89,10 +92,18 @@ function repeat({ shape, values }: Values, times: number): Values {
 
 const vulkan = useSoftwareVulkan();
 
-for (const backend of ['cpu', 'wasm', 'webgpu'] as const satisfies readonly BackendName[]) {
-  const skip = backend === 'webgpu' && !vulkan ? NO_VULKAN : false;
+/** Why a backend is left out; false: it is there. */
+const skipped: Readonly<Record<BackendName, string | false>> = {
+  cpu: false,
+  wasm: false,
+  webgpu: vulkan ? false : NO_VULKAN,
+  tensorflow: hasTensorflow ? false : NO_TENSORFLOW,
+};
+const roots = [process.cwd(), ...tensorflowRoots];
+
+for (const [backend, skip] of Object.entries(skipped) as [BackendName, string | false][]) {
   test(`loss and dL/da on ${backend} against float64 central differences`, { skip }, async (context) => {
-    await selectBackend(backend, [process.cwd()]);
+    await selectBackend(backend, roots);
     const { engine, objective } = await openObjective(await loadTask(task), checkpoints);
     // One of each of the eight examples: positions in the fit split whose row in the data is 0 to 7 modulo 8.
     const { indices } = engine.splits.fit;
@@ -115,6 +126,40 @@ for (const backend of ['cpu', 'wasm', 'webgpu'] as const satisfies readonly Back
       gradientError < 1e-5,
       `gradient ${gradient.join()}, expected ${reference.centralDifferences.join()}`,
     );
+    engine.dispose();
+    stopBackend(backend);
+  });
+}
+
+/** What a pass comes to on cpu, by rule: descent in steps, and a line search over the whole split. */
+const rules = ['v4', 'lbfgs'] as const;
+let onCpu: readonly Float64Array[] = [];
+
+for (const [backend, skip] of Object.entries(skipped) as [BackendName, string | false][]) {
+  test(`a pass on ${backend} gives the coefficients of one on cpu`, { skip }, async (context) => {
+    await selectBackend(backend, roots);
+    const { engine, objective } = await openObjective(await loadTask(task), checkpoints);
+    const tensors = tf.memory().numTensors;
+    const found: Float64Array[] = [];
+    for (const rule of rules) {
+      const result = await runPass(
+        objective,
+        { method: 'twa', options: { rule, epochs: 2, batchSize: 16 }, buffers: 'average', seed: 1 },
+        { signal: new AbortController().signal },
+      );
+      found.push(Float64Array.from(result.coefficients));
+    }
+    assert.equal(tf.memory().numTensors, tensors, 'tensors are left over');
+    if (backend === 'cpu') onCpu = found;
+    for (const [k, values] of found.entries()) {
+      const error = relativeError(values, onCpu[k]!);
+      context.diagnostic(`${rules[k]!}: ${values.join(', ')}, off by ${error.toExponential(1)}`);
+      // Gradients are within 1e-5 of the truth on either (above), and each step moves the coefficients by less than their
+      // own length: a dozen steps cannot add up to more. A step too many, or another choice, moves them by a hundredth.
+      assert.ok(error < 1e-4, `${rules[k]!} on ${backend}: ${values.join()}, on cpu ${onCpu[k]!.join()}`);
+      assert.ok(relativeError(values, new Float64Array(values.length).fill(1 / values.length)) > 0.01);
+    }
+    await objective.dispose();
     engine.dispose();
     stopBackend(backend);
   });
