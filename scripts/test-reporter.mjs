@@ -1,5 +1,5 @@
 // A reporter for node:test that prints nothing and writes what happened to the file TWA_TEST_SUMMARY, as the
-// `Summary` of levels/summary.mjs.
+// `Summary` of levels/summary.mjs, with the files that held a failure.
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 
 /** @param {AsyncIterable<{ type: string, data: any }>} events */
 export default async function* report(events) {
-  const summary = { passed: 0, failed: 0, skipped: [], failures: [], notes: [] };
+  const summary = { passed: 0, failed: 0, skipped: [], failures: [], notes: [], failing: [] };
   /** What each test file wrote to standard error: the only trace of one that does not even load. */
   const stderr = new Map();
   /** Names of the tests that a test lies in, by nesting. */
@@ -24,7 +24,7 @@ export default async function* report(events) {
         if (data.details.type === 'suite') break;
         if (data.skip !== undefined) summary.skipped.push(describeSkip(name(), data.skip));
         else if (data.todo !== undefined) summary.skipped.push(describeSkip(name(), data.todo));
-        else if (isFile(data)) fail(`${relative(data.file)} declares no test`);
+        else if (isFile(data)) fail(data.file, `${relative(data.file)} declares no test`);
         else summary.passed += 1;
         break;
       case 'test:fail': {
@@ -32,7 +32,11 @@ export default async function* report(events) {
         // A parent fails with its children, which have been counted.
         if (error?.failureType === 'subtestsFailed') break;
         if (isFile(data)) failedFiles.push(data.file);
-        else fail(`${name()} (${relative(data.file)}:${data.line})\n${inspect(error?.cause ?? error)}`);
+        else
+          fail(
+            data.entryFile ?? data.file,
+            `${name()} (${relative(data.file)}:${data.line})\n${inspect(error?.cause ?? error)}`,
+          );
         break;
       }
       case 'test:diagnostic':
@@ -44,12 +48,13 @@ export default async function* report(events) {
         break;
     }
   }
-  for (const file of failedFiles) fail(`${relative(file)} could not be run\n${stderr.get(file) ?? ''}`);
+  for (const file of failedFiles) fail(file, `${relative(file)} could not be run\n${stderr.get(file) ?? ''}`);
   await writeFile(process.env.TWA_TEST_SUMMARY, JSON.stringify(summary));
   yield '';
 
-  function fail(text) {
+  function fail(file, text) {
     summary.failed += 1;
+    if (!summary.failing.includes(file)) summary.failing.push(file);
     summary.failures.push(text.trimEnd());
   }
 }

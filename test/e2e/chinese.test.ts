@@ -26,7 +26,7 @@ describe('In Simplified Chinese', () => {
       await workbench.showView('训练');
       const checkpoint = workbench.rows(/^检查点 epoch-002/);
       await checkpoint.waitFor();
-      await workbench.openMenu(checkpoint);
+      await workbench.openMenu(checkpoint, '用 TWA 平均检查点…');
       const offered = (await workbench.menuItems.allTextContents()).join();
       assert.match(offered, /用 TWA 平均检查点…/);
       assert.match(offered, /显示学习曲线/);

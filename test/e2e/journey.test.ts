@@ -106,7 +106,7 @@ describe('From a run to a better model', () => {
       await workbench.tick(workbench.rows(new RegExp(`^Checkpoint epoch-00${epoch}`)));
       await isChecked(i + 1);
     }
-    await workbench.openMenu(workbench.rows(/^Checkpoint epoch-006/));
+    await workbench.openMenu(workbench.rows(/^Checkpoint epoch-006/), 'Average Checkpoints with TWA…');
     await workbench.screenshot('2-context-menu');
     await workbench.menuItems.filter({ hasText: 'Average Checkpoints with TWA…' }).click();
     await workbench.picks.first().waitFor();

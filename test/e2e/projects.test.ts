@@ -56,7 +56,7 @@ describe(
           .getByText(/6 checked/i)
           .first()
           .waitFor();
-        await workbench.page.keyboard.press('Control+Enter');
+        await workbench.pressForPicks(workbench.sideBar.getByRole('tree'), 'Control+Enter');
         await workbench.pick('TWA, free coefficients');
         await workbench.pick('Start Averaging');
         const result = await workbench.webview(REPORT);

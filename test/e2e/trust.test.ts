@@ -30,7 +30,7 @@ describe('Restricted Mode', () => {
       await workbench.showView('Training');
       const checkpoint = workbench.rows(/^Checkpoint epoch-002/);
       await checkpoint.waitFor();
-      await workbench.openMenu(checkpoint);
+      await workbench.openMenu(checkpoint, 'Show Learning Curves');
       const offered = await workbench.menuItems.allTextContents();
       assert.ok(
         offered.some((label) => label.includes('Show Learning Curves')),

@@ -148,7 +148,7 @@ export class Workbench {
 
   /** Chooses from a context menu; a second label chooses from the submenu of the first. */
   async chooseFromMenu(target: Locator, ...labels: readonly string[]): Promise<void> {
-    await this.openMenu(target);
+    await this.openMenu(target, labels[0]);
     for (const label of labels) {
       // The last: the entry that opens a submenu holds it.
       const item = this.menuItems.filter({ hasText: label }).last();
@@ -158,13 +158,29 @@ export class Workbench {
     }
   }
 
-  /** Opens a context menu, again when something that moves the page closes it. */
-  async openMenu(target: Locator): Promise<void> {
-    await eventually('the context menu', async () => {
+  /**
+   * Opens a context menu, again when something that moves the page closes it. A menu is made when it opens: what
+   * depends on something the workbench learns a moment later, such as whether it trusts the folder, is only in the next.
+   */
+  async openMenu(target: Locator, label: string | RegExp = /./): Promise<void> {
+    const item = this.menuItems.filter({ hasText: label }).first();
+    await eventually(`a context menu with ${label}`, async () => {
       await target.click({ button: 'right' });
-      if (!(await appears(this.menuItems.first(), 2000))) return undefined;
-      await sleep(FADE_MS);
-      return (await this.menuItems.first().isVisible()) || undefined;
+      if (await appears(item, 2000)) {
+        await sleep(FADE_MS);
+        if (await item.isVisible()) return true;
+      }
+      await this.page.keyboard.press('Escape');
+      return undefined;
+    });
+  }
+
+  /** Presses a key that brings up a list, again when it is lost: a webview that loads takes the focus from `target`. */
+  async pressForPicks(target: Locator, key: string): Promise<void> {
+    await eventually(`a list after ${key}`, async () => {
+      await target.focus();
+      await this.page.keyboard.press(key);
+      return (await appears(this.picks.first(), 2000)) || undefined;
     });
   }
 
