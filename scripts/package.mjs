@@ -13,7 +13,10 @@ import { ensureDependencies, root } from './tools.mjs';
 /** What VS Code calls a platform, and what the `webgpu` package does. */
 const PLATFORMS = {
   'linux-x64': 'linux-x64',
+  'linux-arm64': 'linux-arm64',
   'win32-x64': 'win32-x64',
+  'win32-arm64': 'win32-arm64',
+  'darwin-x64': 'darwin-universal',
   'darwin-arm64': 'darwin-universal',
 };
 export const TARGETS = ['universal', ...Object.keys(PLATFORMS)];
@@ -35,8 +38,16 @@ export async function packageExtension(environment = process.env) {
   return pack('universal', environment);
 }
 
-/** The package of a target, from the bundles that are there. */
-async function pack(target, environment) {
+/** Whether the native parts that a target's package carries are here. */
+export const hasNativeParts = (target) => existsSync(path.join(dawn, 'dist', PLATFORMS[target], 'dawn.node'));
+
+/**
+ * The package of a target, from the bundles that are there.
+ * @param {string} target
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Promise<{ vsix: string, bytes: number }>}
+ */
+export async function pack(target, environment) {
   const { name, version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
   const universal = target === 'universal';
   const vsix = path.join(root, `${name}-${version}${universal ? '' : `-${target}`}.vsix`);
@@ -95,7 +106,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await ensureDependencies();
   await step('node', ['scripts/build.mjs', '--minify'], process.env);
   for (const target of asked.length > 0 ? asked : TARGETS) {
-    if (target !== 'universal' && !existsSync(path.join(dawn, 'dist', PLATFORMS[target], 'dawn.node'))) {
+    if (target !== 'universal' && !hasNativeParts(target)) {
       console.log(`${target}: no native parts here, so the universal package is the one for it.`);
       continue;
     }
