@@ -32,18 +32,18 @@ const requireInEsm = {
 const builds = [
   {
     ...common,
+    // In parts: what a window does not need at its start is neither read nor compiled then.
     entryPoints: { extension: 'src/extension/extension.ts' },
-    outdir: 'dist',
-    outExtension: { '.js': '.cjs' },
+    outdir: 'dist/extension',
+    outExtension: { '.js': '.mjs' },
     platform: 'node',
-    format: 'cjs',
+    format: 'esm',
+    splitting: true,
     target: 'node22',
     external: ['vscode'],
     // jsonc-parser's main is a UMD module, whose own require() calls no bundler can follow.
     mainFields: ['module', 'main'],
-    // The extension host's bundle is CommonJS; import.meta.url is what its own file would have been.
-    define: { 'import.meta.url': '__importMetaUrl' },
-    banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+    banner: requireInEsm,
   },
   {
     ...common,
@@ -113,6 +113,10 @@ async function copyExample() {
 const wanted = builds.filter(
   ({ entryPoints, outdir }) => only === undefined || only in entryPoints || path.basename(outdir) === only,
 );
+// Parts have names by their content: those of earlier builds would stay.
+if (wanted.some(({ splitting }) => splitting)) {
+  await rm(path.join(root, 'dist', 'extension'), { recursive: true, force: true });
+}
 const contexts = await Promise.all(wanted.map((options) => context(options)));
 await copyWasm();
 await copyPython();

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { removePartial } from '../core/checkpoints/merge.ts';
+import { removePartial } from '../core/checkpoints/publish.ts';
 import type { PassProgress } from '../core/averaging/types.ts';
 import { reportPathFor } from '../core/averaging/report.ts';
 import { contributions } from '../core/contributions/registry.ts';
@@ -141,6 +141,7 @@ function forCompute(): readonly Contribution[] {
   return contributions().filter(({ kind }) => kind !== 'metrics');
 }
 
+/** Beside the CLI's bundle, above the extension's; in dist/ when running from source. */
 function defaultComputePath(): string {
   const here = path.dirname(fileURLToPath(import.meta.url));
   const beside = path.join(here, 'compute.mjs');

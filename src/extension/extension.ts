@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { TwaExports } from '../../api/twa.d.ts';
 import { tellAlerts } from './alerts.ts';
 import { readSetting, registerCommands } from './api.ts';
-import { AveragingFlow } from './averaging/flow.ts';
+import type { AveragingFlow } from './averaging/flow.ts';
 import { JobQueue } from './averaging/jobQueue.ts';
 import { CheckpointChoice } from './commands/checkpointChoice.ts';
 import { ArrangeCommands } from './commands/arrange.ts';
@@ -12,7 +12,7 @@ import { commandHandlers } from './commands/handlers.ts';
 import { ReportChoice } from './commands/reportChoice.ts';
 import { SelectionCommands } from './commands/selection.ts';
 import { ShowCommands } from './commands/show.ts';
-import { createTaskFile } from './commands/taskFile.ts';
+import type { Target } from './commands/targets.ts';
 import { vscodeDialogs } from './dialogs.ts';
 import type { Dialogs } from './dialogs.ts';
 import { reportError } from './errors.ts';
@@ -22,13 +22,12 @@ import { ResultPanels } from './panels/result.ts';
 import { ResultActions } from './results/actions.ts';
 import { ResultsDocument } from './results/document.ts';
 import { showJobs } from './statusBar.ts';
-import { TensorsCommands } from './tensors/commands.ts';
 import { TensorsPanels } from './tensors/panels.ts';
 import { publicApi } from './publicApi/api.ts';
 import { showTraining } from './trainingStatus.ts';
 import { RunsView } from './tree/view.ts';
-import { systemTrash, TrashCommands } from './trash/commands.ts';
-import type { TrashCan } from './trash/commands.ts';
+import { systemTrash } from './trash/can.ts';
+import type { TrashCan } from './trash/can.ts';
 import { Liveness } from './watching/liveness.ts';
 import { Runs } from './watching/runs.ts';
 
@@ -41,7 +40,7 @@ export interface Internals {
   readonly liveness: Liveness;
   readonly view: RunsView;
   readonly jobs: JobQueue;
-  readonly flow: AveragingFlow;
+  readonly flow: () => Promise<AveragingFlow>;
   readonly tensors: TensorsPanels;
   readonly actions: ResultActions;
   /** Puts answers in place of the real dialogs, which nobody can press inside a test host. Gives the way back. */
@@ -105,16 +104,23 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   });
   const tensors = new TensorsPanels({ extensionUri, log });
   const reports = new ReportChoice(runs, view, dialogs);
-  const flow = new AveragingFlow({
-    runs,
-    view,
-    jobs: queue,
-    results,
-    reports,
-    dialogs,
-    memory,
-    log,
-    createTaskFile: (targets) => createTaskFile(targets, runs, view),
+  const createTaskFile = async (targets: readonly Target[]): Promise<void> => {
+    const commands = await import('./commands/taskFile.ts');
+    await commands.createTaskFile(targets, runs, view);
+  };
+  const flow = once(async () => {
+    const { AveragingFlow } = await import('./averaging/flow.ts');
+    return new AveragingFlow({
+      runs,
+      view,
+      jobs: queue,
+      results,
+      reports,
+      dialogs,
+      memory,
+      log,
+      createTaskFile,
+    });
   });
   const choice = new CheckpointChoice(runs, view, dialogs);
   const example = new Example({
@@ -139,15 +145,21 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     jobs: queue,
     flow,
     selection,
-    trash: new TrashCommands({ runs, view, liveness, jobs: queue, selection, dialogs, can, log }),
+    trash: once(async () => {
+      const { TrashCommands } = await import('./trash/commands.ts');
+      return new TrashCommands({ runs, view, liveness, jobs: queue, selection, dialogs, can, log });
+    }),
     arrange: new ArrangeCommands(runs, view, dialogs),
     comparison,
     show: new ShowCommands(runs, view, curves, results, reports),
-    tensors: new TensorsCommands(view, tensors, choice),
+    tensors: once(async () => {
+      const { TensorsCommands } = await import('./tensors/commands.ts');
+      return new TensorsCommands(view, tensors, choice);
+    }),
     choice,
     dialogs,
     log,
-    createTaskFile: (targets) => createTaskFile(targets, runs, view),
+    createTaskFile,
   });
 
   context.subscriptions.push(
@@ -187,6 +199,12 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       trashInto: (other) => replaced(can, other),
     },
   };
+}
+
+/** What is large is loaded when it is first asked for. */
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined;
+  return () => (loaded ??= load());
 }
 
 /** Puts other members into an object. Gives the way back. */

@@ -142,8 +142,14 @@ export class Workbench {
     return this.sideBar.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first();
   }
 
+  /** Checks a row, again when it was just being drawn anew: VS Code loses the click then. */
   async tick(row: Locator): Promise<void> {
-    await row.getByRole('checkbox', { checked: false }).click();
+    const checked = row.getByRole('checkbox', { checked: true });
+    await eventually('a checked row', async () => {
+      if (await checked.isVisible()) return true;
+      await row.getByRole('checkbox', { checked: false }).click();
+      return (await appears(checked, 2000)) || undefined;
+    });
   }
 
   /** Chooses from a context menu; a second label chooses from the submenu of the first. */

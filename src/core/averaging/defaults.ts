@@ -109,3 +109,8 @@ function requireSensible(options: TwaOptions): void {
 function isCount(value: number): boolean {
   return Number.isInteger(value) && value > 0;
 }
+
+/** How many mixes a search looks at: a CMA-ES needs some ten generations per handful of dimensions. */
+export function defaultEvaluations(n: number): number {
+  return Math.min(600, 60 + 20 * n);
+}

@@ -8,7 +8,7 @@ import { judgeBaselines, labelOfEma, labelOfLastK, type Baselines } from './base
 import { spanBasis } from './basis.ts';
 import { ofBlock, overallCoefficients, repeated } from './blocks.ts';
 import { formulaCoefficients, requireCoefficients, settingsFor } from './coefficients.ts';
-import { DEFAULT_RULE, optionsFor } from './defaults.ts';
+import { DEFAULT_RULE, defaultEvaluations, optionsFor } from './defaults.ts';
 import { descend } from './descend.ts';
 import { describeGram, requireFinite, typicalDistance } from './gram.ts';
 import { judgeMix, selectionSplit, type Judge, type JudgedMix, type PassHooks } from './judge.ts';
@@ -18,7 +18,7 @@ import { iclr } from './rules/iclr.ts';
 import { onSimplex } from './rules/on-simplex.ts';
 import type { Rule } from './rules/rule.ts';
 import { v4 } from './rules/v4.ts';
-import { defaultEvaluations, search } from './search.ts';
+import { search } from './search.ts';
 import { bestK, prune, type Tell } from './select.ts';
 import { sparsified } from './sparse.ts';
 import { score } from './summary.ts';

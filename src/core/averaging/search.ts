@@ -14,11 +14,6 @@ export interface SearchSettings {
   readonly seed: number;
 }
 
-/** When nobody says: a CMA-ES needs some ten generations per handful of dimensions. */
-export function defaultEvaluations(n: number): number {
-  return Math.min(600, 60 + 20 * n);
-}
-
 /**
  * Points off the constraint are repaired (to the nearest point of the simplex, or by a shift of all coefficients to
  * the sum of 1) before they are looked at, and the strategy learns from the repaired ones. Of every generation the best

@@ -29,8 +29,6 @@ import { PARTIAL_SUFFIX, requireAbsent, requireSpace, writeError } from './publi
 import { formatById } from './registry.ts';
 import type { CheckpointHeader, ChunkSource, FloatDType, TensorInfo, TensorReader } from './types.ts';
 
-export { removePartial } from './publish.ts';
-
 export interface MergeRequest {
   /** Complete checkpoints, oldest first. The last one gives structure, metadata, integers and booleans. */
   readonly headers: readonly CheckpointHeader[];

@@ -2,11 +2,7 @@
  * What other extensions have registered in this process. The extension host fills it through the public API; every
  * compute process is told what there is when it starts.
  */
-import { addFormat, candidateFor } from '../checkpoints/registry.ts';
 import { TwaError } from '../errors.ts';
-import { addMetricsFormat } from '../metrics/registry.ts';
-import { loadFormat, sampleName } from './format.ts';
-import { loadMetrics } from './metrics.ts';
 import type { Contribution, ContributionKind } from './types.ts';
 
 const registered = new Map<string, Contribution>();
@@ -43,9 +39,12 @@ export async function register(contribution: Contribution): Promise<() => void> 
   };
 }
 
+/** Readers are only loaded for who reads: a window at its start does not. */
 async function put(contribution: Contribution): Promise<() => void> {
   switch (contribution.kind) {
     case 'format': {
+      const { addFormat, candidateFor } = await import('../checkpoints/registry.ts');
+      const { loadFormat, sampleName } = await import('./format.ts');
       const format = await loadFormat(contribution);
       const name = sampleName(format);
       const taken = candidateFor(name);
@@ -57,8 +56,11 @@ async function put(contribution: Contribution): Promise<() => void> {
       }
       return addFormat(format);
     }
-    case 'metrics':
+    case 'metrics': {
+      const { addMetricsFormat } = await import('../metrics/registry.ts');
+      const { loadMetrics } = await import('./metrics.ts');
       return addMetricsFormat(await loadMetrics(contribution));
+    }
     case 'engine':
       return () => undefined;
   }

@@ -4,8 +4,7 @@
  */
 import * as l10n from '@vscode/l10n';
 import { EMA_DECAY, LAST_K } from '../../core/averaging/coefficients.ts';
-import { DEFAULT_RULE, DEFAULTS } from '../../core/averaging/defaults.ts';
-import { defaultEvaluations } from '../../core/averaging/search.ts';
+import { DEFAULT_RULE, defaultEvaluations, DEFAULTS } from '../../core/averaging/defaults.ts';
 import type { BufferMode, FitData, TwaOptions } from '../../core/averaging/types.ts';
 import type { Dialogs, Option, Step } from '../dialogs.ts';
 import { parseFit, writeFit } from './fitText.ts';

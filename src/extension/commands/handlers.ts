@@ -11,9 +11,6 @@ import { showAbout } from './about.ts';
 import { cancelJobs } from './cancel.ts';
 import type { CheckpointChoice } from './checkpointChoice.ts';
 import type { ArrangeCommands } from './arrange.ts';
-import { convertToSafetensors } from './convert.ts';
-import { showDevices } from './devices.ts';
-import { setUpGpu } from './setUpGpu.ts';
 import { openWalkthrough } from './walkthrough.ts';
 import { stopWatching, watchFolders } from './folders.ts';
 import type { Example } from './example.ts';
@@ -26,21 +23,24 @@ export interface Services {
   readonly extensionUri: vscode.Uri;
   readonly runs: Runs;
   readonly jobs: JobQueue;
-  readonly flow: AveragingFlow;
+  readonly flow: () => Promise<AveragingFlow>;
   readonly selection: SelectionCommands;
   readonly arrange: ArrangeCommands;
   readonly comparison: ResultsDocument;
   readonly example: Example;
   readonly show: ShowCommands;
-  readonly tensors: TensorsCommands;
+  readonly tensors: () => Promise<TensorsCommands>;
   readonly choice: CheckpointChoice;
-  readonly trash: TrashCommands;
+  readonly trash: () => Promise<TrashCommands>;
   readonly dialogs: Dialogs;
   readonly log: vscode.LogOutputChannel;
   readonly createTaskFile: (targets: readonly Target[]) => Promise<void>;
 }
 
-/** What each command does. All take their targets in the same way, see {@link targetsFrom}. */
+/**
+ * What each command does. All take their targets in the same way, see {@link targetsFrom}. What is large is only loaded
+ * when it is asked for.
+ */
 export function commandHandlers(services: Services): CommandHandlers {
   const { runs, jobs, flow, selection, arrange, comparison, show, tensors, trash } = services;
   const { dialogs, log, createTaskFile } = services;
@@ -58,15 +58,17 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.stopWatchingFolder': on((targets) => stopWatching(targets, dialogs)),
     'twa.refresh': on(() => runs.refresh()),
     'twa.showCurves': on((targets) => show.curves(targets)),
-    'twa.average': on((targets) => flow.start('ask', targets)),
-    'twa.averageUniformly': on((targets) => flow.start('uniform', targets)),
-    'twa.averageAgain': on((targets) => flow.again(targets)),
+    'twa.average': on(async (targets) => (await flow()).start('ask', targets)),
+    'twa.averageUniformly': on(async (targets) => (await flow()).start('uniform', targets)),
+    'twa.averageAgain': on(async (targets) => (await flow()).again(targets)),
     'twa.cancelAveraging': (first, second) => cancelJobs(first, second, jobs, dialogs),
     'twa.createTaskFile': on((targets) => createTaskFile(targets)),
     'twa.showResult': on((targets) => show.result(targets)),
-    'twa.openTensors': on((targets) => tensors.open(targets)),
-    'twa.compareTensors': on((targets) => tensors.compare(targets)),
-    'twa.convert': on((targets) => convertToSafetensors(targets, services)),
+    'twa.openTensors': on(async (targets) => (await tensors()).open(targets)),
+    'twa.compareTensors': on(async (targets) => (await tensors()).compare(targets)),
+    'twa.convert': on(async (targets) =>
+      (await import('./convert.ts')).convertToSafetensors(targets, services),
+    ),
     'twa.selectAll': on((targets) => selection.all(targets)),
     'twa.selectNone': on((targets) => selection.none(targets)),
     'twa.selectLast': on((targets) => selection.last(targets)),
@@ -81,10 +83,10 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.exportCurves': on(() => show.exportCurves()),
     'twa.revealInExplorer': on((targets) => show.revealInExplorer(targets)),
     'twa.copyPath': on((targets) => show.copyPath(targets)),
-    'twa.moveToTrash': on((targets) => trash.move(targets)),
-    'twa.trashAllButBest': on((targets) => trash.keepBest(targets)),
+    'twa.moveToTrash': on(async (targets) => (await trash()).move(targets)),
+    'twa.trashAllButBest': on(async (targets) => (await trash()).keepBest(targets)),
     'twa.showLog': on(() => log.show()),
-    'twa.showDevices': on(() => showDevices(jobs, dialogs, log)),
-    'twa.setUpGpu': on(() => setUpGpu(jobs, dialogs, log)),
+    'twa.showDevices': on(async () => (await import('./devices.ts')).showDevices(jobs, dialogs, log)),
+    'twa.setUpGpu': on(async () => (await import('./setUpGpu.ts')).setUpGpu(jobs, dialogs, log)),
   };
 }

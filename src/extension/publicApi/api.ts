@@ -8,7 +8,7 @@ import { register } from '../../core/contributions/registry.ts';
 import { type ContributionKind, isContributionId } from '../../core/contributions/types.ts';
 import { TwaError } from '../../core/errors.ts';
 import { isInside } from '../watching/folders.ts';
-import { averageFor, type AverageDependencies } from './average.ts';
+import type { AverageDependencies } from './average.ts';
 
 const VERSION = 1;
 
@@ -27,7 +27,7 @@ export function publicApi(deps: AverageDependencies): TwaExports {
     registerCheckpointFormat: registers('format'),
     registerMetricsSource: registers('metrics'),
     registerEngine: registers('engine'),
-    average: (request, signal) => averageFor(request, signal, deps),
+    average: async (request, signal) => (await import('./average.ts')).averageFor(request, signal, deps),
   };
   return {
     getApi(version: unknown) {

@@ -60,7 +60,7 @@ export class TensorsCommands {
     }
     const headers = await Promise.all(checkpoints.map((checkpoint) => requireComplete(checkpoint)));
     const [older, newer] = inTrainingOrder(headers);
-    this.#panels.compare(older!.path, newer!.path);
+    await this.#panels.compare(older!.path, newer!.path);
   }
 }
 

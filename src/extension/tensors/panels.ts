@@ -6,7 +6,7 @@ import { readState } from '../../../webview/tensors/protocol.ts';
 import { tensorsStrings } from '../../../webview/tensors/strings.ts';
 import { TENSOR_EDITORS } from '../names.ts';
 import { inBackground, loadPage, webviewOptions } from '../panels/page.ts';
-import { type Subject, TensorsSession } from './session.ts';
+import type { Subject, TensorsSession } from './session.ts';
 
 const COMPARISON = 'twa.tensorsComparison';
 /** A file that is being written changes many times a second. */
@@ -32,11 +32,10 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
         }),
       ),
       vscode.window.registerWebviewPanelSerializer(COMPARISON, {
-        deserializeWebviewPanel: (panel, state: unknown) => {
+        deserializeWebviewPanel: async (panel, state: unknown) => {
           const { subject } = readState(state);
           if (subject === undefined) panel.dispose();
-          else this.#adopt(panel, { kind: 'comparison', ...subject });
-          return Promise.resolve();
+          else await this.#adopt(panel, { kind: 'comparison', ...subject });
         },
       }),
     ];
@@ -50,22 +49,24 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
     return { uri, dispose: () => undefined };
   }
 
-  resolveCustomEditor({ uri }: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
+  async resolveCustomEditor({ uri }: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
     // Of another scheme (a version in Git, say) there is no file to read parts of: its path says so in the page.
     const file = uri.scheme === 'file' ? uri.fsPath : uri.toString();
-    const session = this.#adopt(panel, { kind: 'checkpoint', path: file });
-    if (uri.scheme === 'file') panel.onDidDispose(onChange(file, () => session.reload()));
+    const session = await this.#adopt(panel, { kind: 'checkpoint', path: file });
+    if (session !== undefined && uri.scheme === 'file') {
+      panel.onDidDispose(onChange(file, () => session.reload()));
+    }
   }
 
   /** `a` is the older one. */
-  compare(a: string, b: string): void {
+  async compare(a: string, b: string): Promise<void> {
     const panel = vscode.window.createWebviewPanel(
       COMPARISON,
       `${path.basename(a)} ↔ ${path.basename(b)}`,
       vscode.ViewColumn.Active,
       webviewOptions(this.#dependencies.extensionUri),
     );
-    this.#adopt(panel, { kind: 'comparison', a, b });
+    await this.#adopt(panel, { kind: 'comparison', a, b });
   }
 
   dispose(): void {
@@ -73,8 +74,16 @@ export class TensorsPanels implements vscode.Disposable, vscode.CustomReadonlyEd
     for (const panel of [...this.#panels.keys()]) panel.dispose();
   }
 
-  #adopt(panel: vscode.WebviewPanel, subject: Subject): TensorsSession {
+  /** Undefined where the user has closed the panel meanwhile. */
+  async #adopt(panel: vscode.WebviewPanel, subject: Subject): Promise<TensorsSession | undefined> {
     const { extensionUri, log } = this.#dependencies;
+    let open = true as boolean;
+    panel.onDidDispose(() => {
+      open = false;
+    });
+    // With all readers: a window without such a page does without.
+    const { TensorsSession } = await import('./session.ts');
+    if (!open) return undefined;
     const session = new TensorsSession(
       {
         post: (message) => inBackground(panel.webview.postMessage(message), log),

@@ -2,7 +2,6 @@ import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { onContributions } from '../../core/contributions/registry.ts';
 import type { RunsSnapshot, RunWatcher } from '../../core/runs/types.ts';
-import { watchRuns } from '../../core/runs/watch.ts';
 import { readSetting, setContext } from '../api.ts';
 import { isIgnored, planWatching } from './folders.ts';
 import type { WatchPlan } from './folders.ts';
@@ -19,6 +18,8 @@ export class Runs implements RunWatcher, vscode.Disposable {
   readonly #listeners = new Set<(snapshot: RunsSnapshot) => void>();
   readonly #subscriptions: vscode.Disposable[];
   #watcher: RunWatcher | undefined;
+  /** Until the readers are loaded there is none. */
+  #starting: Promise<void> = Promise.resolve();
   #plan: WatchPlan | undefined;
   #planKey = '';
   #index = new RunIndex(NOTHING);
@@ -63,12 +64,14 @@ export class Runs implements RunWatcher, vscode.Disposable {
   }
 
   async refresh(): Promise<void> {
+    await this.#starting;
     await this.#watcher?.refresh();
   }
 
   async close(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.dispose();
     this.#listeners.clear();
+    this.#plan = undefined;
     const watcher = this.#watcher;
     this.#watcher = undefined;
     await watcher?.close();
@@ -96,18 +99,24 @@ export class Runs implements RunWatcher, vscode.Disposable {
     }
     this.#log.info(`Watching ${plan.folders.length === 0 ? 'nothing' : plan.folders.join(', ')}`);
 
+    this.#starting = this.#watch(plan, polling === 'auto' ? polling : polling === 'on').catch(
+      (error: unknown) => this.#log.error(String(error)),
+    );
+  }
+
+  async #watch(plan: WatchPlan, polling: boolean | 'auto'): Promise<void> {
+    // Chokidar and all readers: loaded once the window has its views and commands.
+    const { watchRuns } = await import('../../core/runs/watch.ts');
+    if (this.#plan !== plan) return;
     const old = this.#watcher;
-    const watcher = watchRuns(plan.folders, {
-      polling: polling === 'auto' ? polling : polling === 'on',
-      ignore: (directory) => isIgnored(directory, plan),
-    });
+    const watcher = watchRuns(plan.folders, { polling, ignore: (directory) => isIgnored(directory, plan) });
     this.#watcher = watcher;
     watcher.onChange((snapshot) => {
       if (this.#watcher === watcher) this.#publish(snapshot);
     });
     // What is known stays to be seen until the new watcher knows better.
     this.#publish({ ...watcher.snapshot, runs: this.snapshot.runs });
-    old?.close().catch((error: unknown) => this.#log.error(String(error)));
+    await old?.close();
   }
 
   #publish(found: RunsSnapshot): void {
