@@ -75,6 +75,7 @@ export const f64 = {
   load: memory(0x2b),
   store: memory(0x39),
   add: plain(0xa0),
+  promoteF32: plain(0xbb),
 };
 
 export const v128 = {

@@ -1,12 +1,15 @@
 /**
- * SIMD loops over float32 rows: their mix, and their inner products with one vector. Sums run in float32 registers over
- * few numbers (the rows; a block of columns), so that memory is what limits them; whoever calls adds blocks up in double.
+ * SIMD loops over float32 rows: their mix, and their inner products with one vector. Memory is what limits them, so they
+ * go through it as it likes best: a few rows at a time, each for a long stretch (interleaving all rows in short steps
+ * reaches half of that). Sums run in float32 registers over few numbers, and further in double.
  */
 import {
   assemble,
   doWhile,
+  either,
   f32,
   f32x4,
+  f64,
   get,
   i32,
   Registers,
@@ -21,107 +24,135 @@ import {
 export const ROW_STEP = 16;
 /** Bytes of a row's entry in the table: its coefficient (float32), its address (int32). */
 export const ROW_ENTRY = 8;
-/** Rows that are multiplied with the vector at a time. */
-export const PROJECTED = 4;
+/** The most rows that a loop takes at a time: with their coefficients or sums they fill the registers. */
+export const MOST_ROWS = 7;
 
 const VECTOR_BYTES = 16;
 const VECTORS = ROW_STEP / 4;
-
-/** out = sum_i a_i row_i, in the order of the table. `bytes`: a positive multiple of {@link ROW_STEP} elements. */
-export type MixRows = (table: number, tableEnd: number, bytes: number, out: number) => void;
+/** Elements of a row that are added up in each lane of a float32 register before they go to double. */
+const LANE_STRETCH = 128;
 
 /**
- * The inner products of {@link PROJECTED} rows with a vector, into as many float32. `bytes`: a positive multiple of
- * {@link ROW_STEP} elements.
+ * out (+)= sum_i a_i row_i over the rows of one group, whose entries begin at `table`. `offset` is added to their
+ * addresses; `bytes` are a positive multiple of {@link ROW_STEP} elements; `accumulate` is 1 or 0.
  */
+export type MixRows = (table: number, offset: number, out: number, bytes: number, accumulate: number) => void;
+
+/** into[i] += <row_i, vector> in float64, over the rows of one group; the rest as for {@link MixRows}. */
 export type ProjectRows = (
-  row0: number,
-  row1: number,
-  row2: number,
-  row3: number,
+  table: number,
+  offset: number,
   vector: number,
   bytes: number,
   into: number,
 ) => void;
 
-function mixRows(): WasmFunction {
-  const registers = new Registers(['i32', 'i32', 'i32', 'i32']);
-  const [table, tableEnd, bytes, out] = [0, 1, 2, 3];
-  const [at, entry, row] = [registers.variable('i32'), registers.variable('i32'), registers.variable('i32')];
-  const [coefficient, zero] = [registers.variable(), registers.variable()];
-  const sums = Array.from({ length: VECTORS }, () => registers.variable());
-  return {
-    name: 'mixRows',
-    registers,
-    body: doWhile(
-      i32.ltU(get(at), get(bytes)),
-      ...sums.map((sum) => set(sum, get(zero))),
-      set(entry, get(table)),
-      doWhile(
-        i32.ltU(get(entry), get(tableEnd)),
-        set(coefficient, v128.load32Splat(0, get(entry))),
-        set(row, i32.add(i32.load(4, get(entry)), get(at))),
-        ...sums.map((sum, k) =>
-          set(sum, f32x4.add(get(sum), f32x4.mul(get(coefficient), v128.load(VECTOR_BYTES * k, get(row))))),
-        ),
-        set(entry, i32.add(get(entry), i32.const(ROW_ENTRY))),
-      ),
-      set(row, i32.add(get(out), get(at))),
-      ...sums.map((sum, k) => v128.store(VECTOR_BYTES * k, get(row), get(sum))),
-      set(at, i32.add(get(at), i32.const(4 * ROW_STEP))),
-    ),
-  };
-}
+const add = (local: Local, by: Code): Code => set(local, i32.add(get(local), by));
 
-function projectRows(): WasmFunction {
-  const registers = new Registers(Array.from({ length: PROJECTED + 3 }, () => 'i32' as const));
-  const rows = Array.from({ length: PROJECTED }, (_, row) => row);
-  const [vector, bytes, into] = [PROJECTED, PROJECTED + 1, PROJECTED + 2];
+function mixRows(count: number): WasmFunction {
+  const registers = new Registers(['i32', 'i32', 'i32', 'i32', 'i32']);
+  const [table, offset, out, bytes, accumulate] = [0, 1, 2, 3, 4];
+  const rows = Array.from({ length: count }, () => registers.variable('i32'));
+  const coefficients = rows.map(() => registers.variable());
   const end = registers.variable('i32');
-  // Two sums for each row, so that an addition need not wait for the one before.
-  const sums = rows.map(() => [registers.variable(), registers.variable()]);
-  const value = registers.variable();
-  const total = (sum: Local): Code =>
-    [0, 1, 2, 3].map((lane) => f32x4.extractLane(lane, get(sum))).reduce((a, b) => f32.add(a, b));
+  const loop = (before: (at: number) => readonly Code[]): Code =>
+    doWhile(
+      i32.ltU(get(out), get(end)),
+      ...Array.from({ length: VECTORS }, (_, k) => {
+        const at = VECTOR_BYTES * k;
+        const products = rows.map((row, i) => f32x4.mul(get(coefficients[i]!), v128.load(at, get(row))));
+        const sum = [...before(at), ...products].reduce((a, b) => f32x4.add(a, b));
+        return v128.store(at, get(out), sum);
+      }),
+      ...[...rows, out].map((address) => add(address, i32.const(4 * ROW_STEP))),
+    );
   return {
-    name: 'projectRows',
+    name: `mix${count}`,
     registers,
     body: [
-      ...set(end, i32.add(get(vector), get(bytes))),
-      ...doWhile(
-        i32.ltU(get(vector), get(end)),
-        ...Array.from({ length: VECTORS }, (_, k) => [
-          set(value, v128.load(VECTOR_BYTES * k, get(vector))),
-          ...rows.map((row) => {
-            const sum = sums[row]![k % 2]!;
-            return set(
-              sum,
-              f32x4.add(get(sum), f32x4.mul(get(value), v128.load(VECTOR_BYTES * k, get(row)))),
-            );
-          }),
-        ]).flat(),
-        ...[...rows, vector].map((at) => set(at, i32.add(get(at), i32.const(4 * ROW_STEP)))),
-      ),
-      ...rows.flatMap((row) => {
-        const [even, odd] = sums[row]!;
-        return [
-          ...set(even!, f32x4.add(get(even!), get(odd!))),
-          ...f32.store(4 * row, get(into), total(even!)),
-        ];
-      }),
+      ...rows.flatMap((row, i) => [
+        ...set(coefficients[i]!, v128.load32Splat(ROW_ENTRY * i, get(table))),
+        ...set(row, i32.add(i32.load(ROW_ENTRY * i + 4, get(table)), get(offset))),
+      ]),
+      ...set(end, i32.add(get(out), get(bytes))),
+      ...either(get(accumulate), [loop((at) => [v128.load(at, get(out))])], [loop(() => [])]),
     ],
   };
 }
 
+function projectRows(count: number): WasmFunction {
+  const registers = new Registers(['i32', 'i32', 'i32', 'i32', 'i32']);
+  const [table, offset, vector, bytes, into] = [0, 1, 2, 3, 4];
+  const rows = Array.from({ length: count }, () => registers.variable('i32'));
+  const [end, stretchEnd] = [registers.variable('i32'), registers.variable('i32')];
+  // Few rows get two sums each, so that an addition need not wait for the one before.
+  const perRow = count > MOST_ROWS / 2 ? 1 : 2;
+  const sums = rows.map(() => Array.from({ length: perRow }, () => registers.variable()));
+  const [value, zero] = [registers.variable(), registers.variable()];
+  const stretchBytes = LANE_STRETCH * perRow * VECTOR_BYTES;
+  const total = (vectors: readonly Local[]): Code => {
+    const sum = vectors.map(get).reduce((a, b) => f32x4.add(a, b));
+    const lanes = [0, 1, 2, 3].map((lane) => f32x4.extractLane(lane, get(value)));
+    return [...set(value, sum), ...lanes.reduce((a, b) => f32.add(a, b))];
+  };
+  return {
+    name: `project${count}`,
+    registers,
+    body: [
+      ...rows.flatMap((row, i) => set(row, i32.add(i32.load(ROW_ENTRY * i + 4, get(table)), get(offset)))),
+      ...set(end, i32.add(get(vector), get(bytes))),
+      ...doWhile(
+        i32.ltU(get(vector), get(end)),
+        ...sums.flat().map((sum) => set(sum, get(zero))),
+        set(stretchEnd, i32.add(get(vector), i32.const(stretchBytes))),
+        either(i32.ltU(get(end), get(stretchEnd)), [set(stretchEnd, get(end))], []),
+        doWhile(
+          i32.ltU(get(vector), get(stretchEnd)),
+          ...Array.from({ length: VECTORS }, (_, k) => [
+            set(value, v128.load(VECTOR_BYTES * k, get(vector))),
+            ...rows.map((row, i) => {
+              const sum = sums[i]![k % perRow]!;
+              return set(
+                sum,
+                f32x4.add(get(sum), f32x4.mul(get(value), v128.load(VECTOR_BYTES * k, get(row)))),
+              );
+            }),
+          ]).flat(),
+          ...[...rows, vector].map((address) => add(address, i32.const(4 * ROW_STEP))),
+        ),
+        ...sums.map((vectors, i) =>
+          f64.store(8 * i, get(into), f64.add(f64.load(8 * i, get(into)), f64.promoteF32(total(vectors)))),
+        ),
+      ),
+    ],
+  };
+}
+
+/** By the number of rows in a group, from 1 to {@link MOST_ROWS}. */
 export interface RowKernels {
-  readonly mixRows: MixRows;
-  readonly projectRows: ProjectRows;
+  readonly mix: (rows: number) => MixRows;
+  readonly project: (rows: number) => ProjectRows;
 }
 
 let compiled: WebAssembly.Module | undefined;
 
 export function rowKernels(memory: WebAssembly.Memory): RowKernels {
-  compiled ??= assemble([mixRows(), projectRows()]);
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
-  return exports as unknown as RowKernels;
+  const counts = Array.from({ length: MOST_ROWS }, (_, k) => k + 1);
+  compiled ??= assemble([...counts.map(mixRows), ...counts.map(projectRows)]);
+  const exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as Readonly<
+    Record<string, never>
+  >;
+  const mix = counts.map((count): MixRows => exports[`mix${count}`]!);
+  const project = counts.map((count): ProjectRows => exports[`project${count}`]!);
+  return { mix: (rows) => mix[rows - 1]!, project: (rows) => project[rows - 1]! };
+}
+
+/** So many rows in groups of nearly equal size: none is left to be taken by itself. */
+export function groupsOf(rows: number): readonly { readonly first: number; readonly count: number }[] {
+  const groups = Math.ceil(rows / MOST_ROWS);
+  const start = (group: number): number => Math.floor((group * rows) / groups);
+  return Array.from({ length: groups }, (_, group) => ({
+    first: start(group),
+    count: start(group + 1) - start(group),
+  }));
 }

@@ -48,9 +48,9 @@ for (const length of [1, 2047, 2048, 5001]) {
   }
 }
 
-/** Lengths around the SIMD loops' steps of 8 and block of 8192. */
-for (const length of [1, 7, 8, 15, 8191, 8192, 8193, 20001]) {
-  for (const n of [1, 2, 5, 20]) {
+/** Lengths around the SIMD loops' steps of 16 and block of 32768; with the mean, groups of 2 to 7 rows. */
+for (const length of [1, 15, 16, 17, 20001, 32768, 32769]) {
+  for (const n of [1, 2, 3, 4, 5, 6, 7, 20]) {
     test(`SIMD: combine and project of ${n} rows of ${length} are those of the plain loops`, () => {
       // Between two others, so that what runs over would show.
       const [before, tensor, after] = allocateRows(n, [33, length, 33]);
