@@ -14,6 +14,7 @@ import { init } from './verbs/init.ts';
 import { inspect } from './verbs/inspect.ts';
 import { metrics } from './verbs/metrics.ts';
 import { setupGpu } from './verbs/setup-gpu.ts';
+import { watch } from './verbs/watch.ts';
 
 const VERBS: readonly Verb[] = [
   inspect,
@@ -22,6 +23,7 @@ const VERBS: readonly Verb[] = [
   metrics,
   average,
   evaluate,
+  watch,
   convert,
   devices,
   setupGpu,

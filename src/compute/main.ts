@@ -28,6 +28,8 @@ async function run(message: Extract<ToCompute, { kind: 'start' }>): Promise<Jobs
   switch (message.job) {
     case 'average':
       return (await import('./jobs/average.ts')).average(message.request, context);
+    case 'live':
+      return (await import('./jobs/live.ts')).live(message.request, context);
     case 'evaluate':
       return (await import('./jobs/evaluate.ts')).evaluate(message.request, context);
     case 'devices':

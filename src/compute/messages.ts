@@ -1,7 +1,7 @@
 /** Narrowing of what arrives over the channel: a message from the other process is `unknown` until it passed here. */
 import { isContribution } from '../core/contributions/types.ts';
 import type { SerializedError } from '../core/errors.ts';
-import { METHODS } from '../core/averaging/methods.ts';
+import { METHODS, RULES } from '../core/averaging/methods.ts';
 import type { PassPhase, PassProgress } from '../core/averaging/types.ts';
 import { MEMORY_MODES, type FromCompute, type JobName, type Jobs, type ToCompute } from './protocol.ts';
 
@@ -52,6 +52,16 @@ const requests: { readonly [J in JobName]: Readonly<Record<keyof Jobs[J]['reques
     dropOptimizer: isOptional(isOneOf(true, false)),
     output: isText,
     partial: isText,
+  },
+  live: {
+    checkpoints: isListOf(isText),
+    task: isText,
+    reference: isOptional(isText),
+    rule: isOptional(isOneOf(...RULES)),
+    seed: isNumber,
+    backend,
+    useGpu: isOneOf(true, false),
+    pytorch,
   },
   evaluate: {
     checkpoints: isListOf(isText),

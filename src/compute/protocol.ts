@@ -12,12 +12,14 @@ import type {
   PassProgress,
   SplitName,
   TwaOptions,
+  TwaRule,
 } from '../core/averaging/types.ts';
 import type { TensorChange, TensorStatistics } from '../core/checkpoints/changes.ts';
 import type { TargetDType } from '../core/checkpoints/convert.ts';
 import type { CheckpointGeometry } from '../core/checkpoints/geometry.ts';
 import type { Contribution } from '../core/contributions/types.ts';
 import type { SerializedError } from '../core/errors.ts';
+import type { LiveResult } from '../core/live/line.ts';
 import type { Goal } from '../core/runs/types.ts';
 
 export type BackendName = 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
@@ -59,6 +61,21 @@ export interface AverageRequest {
   /** The checkpoint to make (must not exist) and where it grows until it is whole. */
   readonly output: string;
   readonly partial: string;
+}
+
+/** A pass beside a training that goes on: it runs at low priority and writes nothing. */
+export interface LiveRequest {
+  /** Absolute paths of complete checkpoints, oldest first. */
+  readonly checkpoints: readonly string[];
+  readonly task: string;
+  /** Absolute path of a checkpoint to compare with on the same examples. */
+  readonly reference?: string;
+  readonly rule?: TwaRule;
+  readonly seed: number;
+  /** Only where the graphics processor may be used. */
+  readonly backend: BackendChoice;
+  readonly useGpu: boolean;
+  readonly pytorch?: PytorchOptions;
 }
 
 export interface EvaluateRequest {
@@ -183,6 +200,7 @@ export interface CommandResult {
 /** Adding a job is adding a line here; both sides then fail to compile until they handle it. */
 export interface Jobs {
   average: { request: AverageRequest; result: AverageReport };
+  live: { request: LiveRequest; result: LiveResult };
   evaluate: { request: EvaluateRequest; result: EvaluateResult };
   devices: { request: DevicesRequest; result: DevicesResult };
   tensorStatistics: { request: TensorStatisticsRequest; result: TensorStatisticsResult };

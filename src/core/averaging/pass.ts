@@ -7,7 +7,7 @@ import { throwIfAborted, TwaError } from '../errors.ts';
 import { judgeBaselines, labelOfEma, labelOfLastK, type Baselines } from './baselines.ts';
 import { spanBasis } from './basis.ts';
 import { ofBlock, overallCoefficients, repeated } from './blocks.ts';
-import { formulaCoefficients, requireCoefficients, settingsFor } from './coefficients.ts';
+import { formulaCoefficients, meanOf, newest, requireCoefficients, settingsFor } from './coefficients.ts';
 import { DEFAULT_RULE, defaultEvaluations, optionsFor } from './defaults.ts';
 import { descend } from './descend.ts';
 import { describeGram, requireFinite, typicalDistance } from './gram.ts';
@@ -36,6 +36,7 @@ import type {
   SplitEvaluation,
   Start,
   TwaOptions,
+  TwaRule,
   WeightPoint,
 } from './types.ts';
 
@@ -126,6 +127,44 @@ export async function runPass(
     buffers: bufferMode === 'recalibrate' ? await objective.recalibrate(coefficients, hooks.signal) : [],
     ...(bufferScores === undefined ? {} : { bufferScores }),
     gram,
+  };
+}
+
+/** What the method comes to on the stop split. */
+export interface StopResult {
+  /** `uniform` where the objective has no gradients. */
+  readonly method: 'twa' | 'uniform';
+  readonly coefficients: readonly number[];
+  readonly stop: SplitEvaluation;
+  readonly options: TwaOptions | undefined;
+}
+
+/**
+ * TWA from the plain mean, for whoever looks again and again while training goes on: no comparison with other methods,
+ * and the report split stays unseen, so that a table made of it later is still honest. Throws like {@link runPass}.
+ */
+export async function passOnStop(
+  objective: Objective,
+  { rule = DEFAULT_RULE, buffers, seed }: { rule?: TwaRule; buffers: BufferMode; seed: number },
+  hooks: PassHooks = {},
+): Promise<StopResult> {
+  const method = objective.hasGradients === false ? 'uniform' : 'twa';
+  const options = { rule, start: 'mean' } as const;
+  const request: PassRequest = { method, options, buffers, seed };
+  requireSensible(objective, request);
+  const names = objective.checkpoints.map(shortName);
+  const judge: Judge = { objective, buffers, selection: selectionSplit('validation'), hooks };
+  const gram = await objective.gram(hooks.signal);
+  requireFinite(gram);
+  hooks.onProgress?.({ phase: 'baselines', fraction: 0, message: 'plain average' });
+  const uniform = await judgeMix(judge, meanOf(names.length, newest(names.length, names.length)));
+  const baselines: Baselines = { singles: [], ranked: [], uniform, plans: [], notes: [] };
+  const found = await find({ request, judge, names, gram, baselines });
+  return {
+    method,
+    coefficients: [...found.mix.coefficients],
+    stop: found.mix.stop,
+    options: found.options,
   };
 }
 

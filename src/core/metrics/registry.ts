@@ -5,6 +5,7 @@ import { TwaError } from '../errors.ts';
 import { groupBy } from '../runs/group.ts';
 import { homeOf, newestTrainerStates } from '../runs/layout.ts';
 import { scanFolder } from '../runs/scan.ts';
+import { averagedFormat } from './averaged.ts';
 import { csvFormat } from './csv.ts';
 import { dvcLiveFormat } from './dvclive.ts';
 import { jsonlFormat } from './jsonl.ts';
@@ -27,6 +28,7 @@ export const metricsFormats: readonly MetricsFormat[] = [
   trainerStateFormat,
   tensorBoardFormat,
   wandbFormat,
+  averagedFormat,
 ];
 
 /** Of other extensions: see `contributions/`. */

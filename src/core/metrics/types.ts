@@ -53,6 +53,8 @@ export interface MetricsFormat {
   readonly extensions: readonly string[];
   /** A run that was resumed has several of these in one directory: together they are one log. See `resumed.ts`. */
   readonly inParts?: boolean;
+  /** It is about averages that were made while training went on, not about the training itself. */
+  readonly ofAverages?: boolean;
   /**
    * The path that stands for the whole log in the question whose run it is, where a log is many files in directories
    * of its own.

@@ -27,6 +27,7 @@ export interface FoundLog {
   /** See `MetricsFormat` and `MetricsUpdate`. */
   readonly anchor?: string;
   readonly inParts?: boolean;
+  readonly ofAverages?: boolean;
   readonly voidFrom?: number;
   readonly facts?: TrainingFacts;
 }
@@ -63,7 +64,12 @@ export function collectRuns(
   const home = (path: string): string => homeOf(path, watchedFolderOf(path, watchedFolders) ?? dirname(path));
   const checkpoints = groupBy(found.checkpoints, ({ path }) => home(path));
   const withCheckpoints = new Set(checkpoints.keys());
-  const logs = groupLogs(found, withCheckpoints, home);
+  // A log of averages lies with the checkpoints, and must not pass for one of the training where runs are told apart.
+  const [ofAverages, ofTraining] = [true, false].map((is) =>
+    found.logs.filter((log) => (log.ofAverages === true) === is),
+  ) as [FoundLog[], FoundLog[]];
+  const averaged = groupBy(ofAverages, ({ path }) => home(path));
+  const logs = groupLogs({ ...found, logs: ofTraining }, withCheckpoints, home);
   const withLogs = new Set(logs.keys());
   const outer = new Map([...twins(withCheckpoints, withLogs), ...lonePairs(withCheckpoints, withLogs)]);
   const parts = groupBy(
@@ -81,6 +87,7 @@ export function collectRuns(
       names.get(directory)!,
       inRun.flatMap((part) => checkpoints.get(part) ?? []),
       inRun.flatMap((part) => logs.get(part) ?? []),
+      inRun.flatMap((part) => averaged.get(part) ?? []),
       found.reports,
       inRun.flatMap((part) => configs.get(part) ?? []),
     );
@@ -96,6 +103,7 @@ function makeRun(
   name: string,
   checkpoints: readonly FoundCheckpoint[],
   logs: readonly FoundLog[],
+  averaged: readonly FoundLog[],
   reports: ReadonlyMap<string, AverageSummary>,
   configs: readonly FoundConfig[],
 ): Run {
@@ -133,7 +141,8 @@ function makeRun(
     })),
     averages: averages.sort((a, b) => a.mtimeMs - b.mtimeMs || byPath(a.path, b.path)),
     series: hasLog ? logged : [...logged, ...ownSeries(trained, ownMetrics, directory)],
-    mtimeMs: newestOf([...checkpoints, ...logs]),
+    averagedSeries: averaged.flatMap((log) => log.series),
+    mtimeMs: newestOf([...checkpoints, ...logs, ...averaged]),
     training: trainingOf(trained, logs, logged, configs),
   };
 }
@@ -230,14 +239,18 @@ function keepIdentity(before: Run | undefined, now: Run): Run {
   const checkpoints = keepEntries(before.checkpoints, now.checkpoints);
   const averages = keepEntries(before.averages, now.averages);
   const series = keepSeries(before.series, now.series, now.directory);
+  const averagedSeries = sameItems(before.averagedSeries, now.averagedSeries)
+    ? before.averagedSeries
+    : now.averagedSeries;
   const same =
+    averagedSeries === before.averagedSeries &&
     checkpoints === before.checkpoints &&
     averages === before.averages &&
     series === before.series &&
     now.name === before.name &&
     now.mtimeMs === before.mtimeMs &&
     isDeepStrictEqual(now.training, before.training);
-  return same ? before : { ...now, checkpoints, averages, series };
+  return same ? before : { ...now, checkpoints, averages, series, averagedSeries };
 }
 
 function keepEntries(

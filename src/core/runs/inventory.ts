@@ -149,6 +149,7 @@ export class Inventory {
           path,
           anchor: log.format.anchor?.(path) ?? path,
           inParts: log.format.inParts === true,
+          ofAverages: log.format.ofAverages === true,
           mtimeMs: log.stamp.mtimeMs,
           series: log.series,
           voidFrom: log.voidFrom,

@@ -96,6 +96,14 @@ export function valueAt(series: Series, at: Position, shift: 0 | 1 = 0): number 
   return found === -1 ? undefined : series.values[byStep.positions[found]!];
 }
 
+/** The last step that a series has in an epoch. */
+export function stepAt(series: Series, epoch: number, shift: 0 | 1 = 0): number | undefined {
+  const position = indexOf(series)
+    .byEpoch.get(epoch - shift)
+    ?.at(-1);
+  return position === undefined ? undefined : series.steps[position];
+}
+
 function lastAtOrBefore(sorted: Float64Array, x: number): number {
   let low = 0;
   let high = sorted.length;

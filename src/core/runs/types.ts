@@ -51,6 +51,8 @@ export interface Run {
   readonly checkpoints: readonly CheckpointEntry[];
   readonly averages: readonly CheckpointEntry[];
   readonly series: readonly Series[];
+  /** Of averages that were made while it trained ("Keep Averaged"): `averaged/accuracy`. */
+  readonly averagedSeries: readonly Series[];
   /** Newest change of any file of the run, milliseconds since 1970. */
   readonly mtimeMs: number;
   /** What training itself left behind; averages made later do not count. */

@@ -23,12 +23,15 @@ export interface QueueState {
 export interface JobOptions {
   /** Absolute paths of the checkpoints that the job reads: nobody should take them away before it has ended. */
   readonly reads?: readonly string[];
+  /** Cancelled as soon as another job is added: nobody is to wait for what nobody waits for. */
+  readonly yields?: boolean;
 }
 
 interface Entry {
   readonly id: number;
   readonly title: string;
   readonly reads: readonly string[];
+  readonly yields: boolean;
   readonly controller: AbortController;
 }
 
@@ -62,6 +65,10 @@ export class JobQueue {
     };
   }
 
+  get isIdle(): boolean {
+    return this.#entries.size === 0;
+  }
+
   /** The title of a job, in work or waiting, that reads this checkpoint. */
   readerOf(checkpoint: string): string | undefined {
     return [...this.#entries].find(({ reads }) => reads.includes(checkpoint))?.title;
@@ -73,10 +80,15 @@ export class JobQueue {
     return () => void this.#listeners.delete(listener);
   }
 
-  add<T>(title: string, work: (control: JobControl) => Promise<T>, { reads = [] }: JobOptions = {}): Job<T> {
+  add<T>(
+    title: string,
+    work: (control: JobControl) => Promise<T>,
+    { reads = [], yields = false }: JobOptions = {},
+  ): Job<T> {
     const id = ++this.#ids;
     const controller = new AbortController();
-    const entry: Entry = { id, title, reads, controller };
+    for (const other of this.#entries) if (other.yields) other.controller.abort();
+    const entry: Entry = { id, title, reads, yields, controller };
     this.#entries.add(entry);
     const aborted = new Promise<never>((_, reject) => {
       controller.signal.addEventListener('abort', () => {

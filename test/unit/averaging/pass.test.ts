@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { optionsFor } from '../../../src/core/averaging/defaults.ts';
-import { runPass, type PassRequest } from '../../../src/core/averaging/pass.ts';
+import { passOnStop, runPass, type PassRequest } from '../../../src/core/averaging/pass.ts';
 import { Patience } from '../../../src/core/averaging/patience.ts';
 import { seededRandom } from '../../../src/core/averaging/rng.ts';
+import { score } from '../../../src/core/averaging/summary.ts';
 import type { PassProgress, PassResult, TableRow } from '../../../src/core/averaging/types.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { D, LogisticProblem, mix, randomVector, sgdRun, type ProblemSettings } from './logistic.ts';
@@ -494,5 +495,28 @@ describe('defaults', () => {
     const sizes = [10, 200, 1000, 5000].map((size) => optionsFor('v4', {}, size).batchSize);
     assert.deepEqual(sizes, [16, 20, 100, 128]);
     assert.equal(optionsFor('v4', { batchSize: 64 }, 10).batchSize, 64);
+  });
+});
+
+describe('on the stop split alone', () => {
+  test('the same mix as a whole pass finds, without a look at the report split', async () => {
+    const problem = new LogisticProblem({ checkpoints: poisonedRun });
+    const found = await passOnStop(problem, { buffers: 'recalibrate', seed: 1 });
+    assert.deepEqual(new Set(problem.calls.flatMap(({ split }) => split ?? [])), new Set(['fit', 'stop']));
+    const whole = await runPass(new LogisticProblem({ checkpoints: poisonedRun }), request());
+    assert.deepEqual(found.coefficients, whole.coefficients);
+    assert.equal(score(found.stop, 'accuracy').metric, row(whole, 'twa').stopMetric);
+  });
+
+  test('without gradients it is the plain average', async () => {
+    class NoGradients extends LogisticProblem {
+      readonly hasGradients = false;
+    }
+    const found = await passOnStop(new NoGradients({ checkpoints: calmRun }), {
+      buffers: 'recalibrate',
+      seed: 1,
+    });
+    assert.equal(found.method, 'uniform');
+    assert.ok(found.coefficients.every((value) => value === 1 / calmRun.length));
   });
 });

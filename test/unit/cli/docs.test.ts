@@ -13,6 +13,7 @@ import { init } from '../../../src/cli/verbs/init.ts';
 import { inspect } from '../../../src/cli/verbs/inspect.ts';
 import { metrics } from '../../../src/cli/verbs/metrics.ts';
 import { setupGpu } from '../../../src/cli/verbs/setup-gpu.ts';
+import { watch } from '../../../src/cli/verbs/watch.ts';
 import { loadSplit } from '../../../src/core/task/data.ts';
 import { loadTask } from '../../../src/core/task/load.ts';
 import { PYTHON, skipWithout } from '../checkpoints/python.ts';
@@ -188,6 +189,7 @@ test('cli.md: every verb with every option, and no other', () => {
     devices,
     init,
     setupGpu,
+    watch,
   ]) {
     const section = new RegExp(`^## twa ${name}\\n([\\s\\S]*?)(?=^## |$(?![\\s\\S]))`, 'm').exec(text)?.[1];
     assert.ok(section !== undefined, name);

@@ -15,6 +15,7 @@ import { init } from '../../../src/cli/verbs/init.ts';
 import { setupGpu } from '../../../src/cli/verbs/setup-gpu.ts';
 import { inspect } from '../../../src/cli/verbs/inspect.ts';
 import { metrics } from '../../../src/cli/verbs/metrics.ts';
+import { watch } from '../../../src/cli/verbs/watch.ts';
 import { checkpoints, twa } from './cli.ts';
 
 const VERBS: readonly Verb[] = [
@@ -28,6 +29,7 @@ const VERBS: readonly Verb[] = [
   devices,
   setupGpu,
   init,
+  watch,
 ];
 const mixed = path.join(checkpoints, 'mixed');
 const two = ['epoch-001', 'epoch-002'].map((name) => path.join(mixed, `${name}.safetensors`));
@@ -58,11 +60,11 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [[], 'Which verb? See twa --help.'],
   [
     ['frobnicate'],
-    'There is no verb "frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, convert, devices, setup-gpu, init, or twa --help.',
+    'There is no verb "frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, watch, convert, devices, setup-gpu, init, or twa --help.',
   ],
   [
     ['--frobnicate'],
-    'There is no option "--frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, convert, devices, setup-gpu, init, or twa --help.',
+    'There is no option "--frobnicate": use one of inspect, diff, geometry, metrics, average, evaluate, watch, convert, devices, setup-gpu, init, or twa --help.',
   ],
   [['--version', 'x'], '"x" is one argument too many.'],
   [['inspect'], 'inspect needs a path.'],
@@ -71,6 +73,7 @@ const WRONG: readonly (readonly [args: readonly string[], message: string])[] = 
   [['inspect', mixed, '-x'], 'There is no option -x.'],
   [['inspect', mixed, '--__proto__', '-1'], 'There is no option --__proto__.'],
   [['inspect', mixed, '--json=yes'], '--json takes no value.'],
+  [['watch', 'a', '--launcher', 'torchrun'], '--launcher starts a process for each GPU: add --gpu.'],
   [['metrics', 'a', 'b'], '"b" is one argument too many.'],
   [['devices', 'a'], '"a" is one argument too many.'],
   [['evaluate', mixed, '--split', 'train'], '--split must be one of report, stop, fit, not "train".'],
@@ -232,7 +235,7 @@ for (const verb of VERBS) {
 
 test('every option of every verb was seen', () => {
   // Guards the test above against a help text that its pattern no longer reads.
-  assert.deepEqual(ALL.length, 40, ALL.map(({ name }) => name).join(' '));
+  assert.deepEqual(ALL.length, 45, ALL.map(({ name }) => name).join(' '));
 });
 
 test('methods by formula: with which coefficients', async () => {

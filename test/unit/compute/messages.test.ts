@@ -22,6 +22,13 @@ test('requests as they are sent are let through', () => {
     const message = { kind: 'start', job: 'tensorStatistics', request: statistics };
     assert.deepEqual(parseToCompute(message), message);
   }
+  const live = { checkpoints: ['/a', '/b'], task: '/t', seed: 1, backend: 'auto', useGpu: false };
+  const liveMessage = { kind: 'start', job: 'live', request: live };
+  assert.deepEqual(parseToCompute(liveMessage), liveMessage);
+  assert.throws(
+    () => parseToCompute({ ...liveMessage, request: { ...live, output: '/o' } }),
+    /wrong in: output/,
+  );
   const compare = { kind: 'start', job: 'compareTensors', request: { a: '/a', b: '/b' } };
   assert.deepEqual(parseToCompute(compare), compare);
   const geometry = { kind: 'start', job: 'geometry', request: { checkpoints: ['/a', '/b'] } };

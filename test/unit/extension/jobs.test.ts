@@ -47,6 +47,25 @@ test('one at a time, in order, and a failure does not stop the next', async () =
   assert.deepEqual(states.at(-1), { current: undefined, waiting: [] }, 'listeners hear of the end');
 });
 
+test('a job that yields makes room for the next one', async () => {
+  const queue = new JobQueue();
+  assert.ok(queue.isIdle);
+  const [low, own] = [work(), work()];
+  const a = queue.add('low', low.run, { yields: true });
+  await low.started;
+  assert.ok(!queue.isIdle);
+  const b = queue.add('own', own.run);
+  await assert.rejects(a.result, { code: 'cancelled' });
+  await own.started;
+  assert.ok(!queue.isIdle, 'whoever yielded can see for whom');
+  const waiting = queue.add('low again', work().run, { yields: true });
+  assert.equal(queue.state.current?.title, 'own', 'and disturbs nobody itself');
+  waiting.cancel();
+  await assert.rejects(waiting.result, { code: 'cancelled' });
+  own.finish('done');
+  assert.equal(await b.result, 'done');
+});
+
 test('cancel waits for a job in work to clean up', async () => {
   const queue = new JobQueue();
   const job = work();

@@ -24,6 +24,7 @@ export function run(name: string, count: number, more: Partial<Run> = {}): Run {
     ),
     averages: [],
     series: [],
+    averagedSeries: [],
     mtimeMs: Date.UTC(2025, 0, 2, 12),
     training: { startedMs: Date.UTC(2025, 0, 2, 11), activeMs: Date.UTC(2025, 0, 2, 12) },
     ...more,

@@ -57,6 +57,7 @@ export function run(parts: Partial<Run>): Run {
     checkpoints: [],
     averages: [],
     series: [],
+    averagedSeries: [],
     mtimeMs: 0,
     training,
     ...parts,

@@ -36,6 +36,7 @@ const run = (extra: Partial<Run> = {}): Run => ({
   checkpoints: [entry('a'), entry('b')],
   averages: [],
   series: [series([1, 2, 3])],
+  averagedSeries: [],
   mtimeMs: 1,
   training: { startedMs: 0, activeMs: 1 },
   ...extra,
