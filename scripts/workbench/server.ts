@@ -28,8 +28,8 @@ export interface ServerOptions {
 export interface Server {
   /** host:port, also the authority of its `vscode-remote:` addresses. */
   readonly authority: string;
-  /** The page that opens `folder`; `payload` are pairs such as `['extensionTestsPath', address]`. */
-  address(folder: string, payload?: readonly (readonly [string, string])[]): string;
+  /** The page that opens `folder`, or none; `payload` are pairs such as `['extensionTestsPath', address]`. */
+  address(folder: string | undefined, payload?: readonly (readonly [string, string])[]): string;
   /** What it printed so far. */
   log(): string;
   /** Changes user settings. A window that is open does not notice: it reads them when it is loaded. */
@@ -129,7 +129,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     configure,
     log,
     address(workspace, payload) {
-      const query = new URLSearchParams({ folder: path.resolve(workspace) });
+      const query = new URLSearchParams(
+        workspace === undefined ? { ew: 'true' } : { folder: path.resolve(workspace) },
+      );
       if (payload !== undefined) query.set('payload', JSON.stringify(payload));
       return `http://${authority}/?${query.toString()}`;
     },

@@ -47,10 +47,10 @@ export class Workbench {
   readonly page: Page;
   readonly server: Server;
   readonly #browser: Browser;
-  readonly #folder: string;
+  readonly #folder: string | undefined;
   readonly #problems: string[] = [];
 
-  private constructor(server: Server, browser: Browser, folder: string) {
+  private constructor(server: Server, browser: Browser, folder: string | undefined) {
     this.server = server;
     this.#browser = browser;
     this.page = browser.page;
@@ -61,8 +61,8 @@ export class Workbench {
     });
   }
 
-  /** Opens a folder with the packaged extension installed. */
-  static async open(folder: string, { language, ...options }: WorkbenchOptions = {}): Promise<Workbench> {
+  /** Opens a folder, or an empty window, with the packaged extension installed. */
+  static async open(folder: string | undefined, { language, ...options }: WorkbenchOptions = {}): Promise<Workbench> {
     await mkdir(SCREENSHOTS, { recursive: true });
     const vsix = process.env['TWA_VSIX'];
     if (vsix === undefined) throw new Error('TWA_VSIX is not set: run this through "npm test".');

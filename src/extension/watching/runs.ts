@@ -99,6 +99,8 @@ export class Runs implements RunWatcher, vscode.Disposable {
     }
     this.#log.info(`Watching ${plan.folders.length === 0 ? 'nothing' : plan.folders.join(', ')}`);
 
+    // What is known stays to be seen until the new watcher knows better.
+    this.#publish({ ...NOTHING, runs: this.snapshot.runs });
     this.#starting = this.#watch(plan, polling === 'auto' ? polling : polling === 'on').catch(
       (error: unknown) => this.#log.error(String(error)),
     );
@@ -114,8 +116,6 @@ export class Runs implements RunWatcher, vscode.Disposable {
     watcher.onChange((snapshot) => {
       if (this.#watcher === watcher) this.#publish(snapshot);
     });
-    // What is known stays to be seen until the new watcher knows better.
-    this.#publish({ ...watcher.snapshot, runs: this.snapshot.runs });
     await old?.close();
   }
 
