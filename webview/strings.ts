@@ -12,6 +12,7 @@ export const curvesStrings = () => ({
   severalRuns: l10n.t('{0} runs'),
   noRun: l10n.t('No run'),
   showNoRun: l10n.t('None'),
+  heading: l10n.t('Learning Curves'),
   showAllRuns: l10n.t('All'),
   filterRuns: l10n.t('Filter runs'),
   filterTags: l10n.t('Filter series'),
@@ -29,7 +30,7 @@ export const curvesStrings = () => ({
   relative: l10n.t('Relative time'),
   wall: l10n.t('Wall time'),
   epochUnknown: l10n.t('The logs of this run do not say which epoch a step belongs to.'),
-  logXHint: l10n.t('Logarithmic x axis'),
+  logXHint: l10n.t('Log scale on the x axis'),
   smoothing: l10n.t('Smoothing'),
   smoothingHint: l10n.t(
     'Exponential moving average, debiased; the values as logged stay behind it. 0 is off. A sparse series is smoothed over the same stretch of steps as the densest one.',
@@ -50,7 +51,7 @@ export const curvesStrings = () => ({
   resetZoom: l10n.t('Reset zoom'),
   showTable: l10n.t('Show data table'),
   logScale: l10n.t('Log'),
-  logScaleHint: l10n.t('Logarithmic y axis'),
+  logScaleHint: l10n.t('Log scale on the y axis'),
   chartHelp: l10n.t(
     'Arrow keys move along the points, Shift+Left and Right pan, plus and minus zoom, Shift+Up and Down zoom the values, 0 resets, Enter shows the checkpoint in the tree, S begins and ends a selection of checkpoints, A averages it, Escape leaves.',
   ),

@@ -92,7 +92,8 @@ export class CurvesPage {
       clear: () => this.#choose({ selection: null }),
     });
     this.#body = h('div', { class: 'body' }, this.#runList.element, this.#content);
-    root.append(this.#toolbar.element, this.#body, this.#selection.element);
+    const heading = h('h1', { class: 'visually-hidden' }, strings.heading);
+    root.append(heading, this.#toolbar.element, this.#body, this.#selection.element);
     document.addEventListener('scroll', () => this.#rememberSoon());
     window.addEventListener('pagehide', () => this.#remember());
   }

@@ -244,7 +244,7 @@ describe('curves page', () => {
       await view.page.keyboard.press('Home');
       assert.match(await tooltip(), /^(epoch-\d+\.safetensors\s+)?wall time Oct 14, 2026/);
       await axis.selectOption('step');
-      await button('Logarithmic x axis').click();
+      await button('Log scale on the x axis').click();
       await button('Envelope').click();
       await view.drawn();
       assert.equal(await pressed(button('Envelope')), 'true');
