@@ -37,6 +37,10 @@ export interface CheckpointHeader {
   readonly tensors: readonly TensorInfo[];
   /** The format's own key-value metadata, as text. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Metrics at this checkpoint that the trainer saved with it, by name; further ones may be in `metadata`. */
+  readonly metrics?: Readonly<Record<string, number>>;
+  /** What the trainer had logged when it saved it: columns of one length, by name; null where a cell was empty. */
+  readonly history?: Readonly<Record<string, readonly (number | null)[]>>;
   /** All files of the checkpoint, the one with the header first. */
   readonly files: readonly FileStamp[];
   readonly step?: number;

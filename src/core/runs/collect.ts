@@ -5,7 +5,7 @@ import { reportPathFor } from '../averaging/report.ts';
 import { trainingOrder } from '../checkpoints/order.ts';
 import { AVERAGES_DIRECTORY } from '../checkpoints/registry.ts';
 import { joinResumed } from '../metrics/resumed.ts';
-import type { Series, TrainingFacts } from '../metrics/types.ts';
+import type { Series, SeriesPoints, TrainingFacts } from '../metrics/types.ts';
 import { namesMetric } from './goals.ts';
 import { groupBy } from './group.ts';
 import { joinMetrics } from './join.ts';
@@ -16,8 +16,10 @@ import type { AverageSummary, CheckpointEntry, Run, Training } from './types.ts'
 
 /** A checkpoint before it is known whose run it belongs to. */
 export interface FoundCheckpoint extends Omit<CheckpointEntry, 'name' | 'metrics' | 'average'> {
-  /** Metrics that its own metadata name. */
+  /** Metrics that it names itself. */
   readonly ownMetrics?: Readonly<Record<string, number>>;
+  /** What had been logged when it was saved, if it says so. */
+  readonly history?: readonly SeriesPoints[];
 }
 
 export interface FoundLog {
@@ -111,8 +113,10 @@ function makeRun(
   const trained: FoundCheckpoint[] = [];
   const averages: CheckpointEntry[] = [];
   const ownMetrics = new Map<string, Readonly<Record<string, number>>>();
-  for (const { ownMetrics: own, ...checkpoint } of trainingOrder(checkpoints)) {
+  let history: readonly SeriesPoints[] = [];
+  for (const { ownMetrics: own, history: told = [], ...checkpoint } of trainingOrder(checkpoints)) {
     if (own !== undefined) ownMetrics.set(checkpoint.path, own);
+    if (longest(told) >= longest(history)) history = told;
     const average = [true, false]
       .map((isDirectory) => reports.get(reportPathFor(checkpoint.path, isDirectory)))
       .find((summary) => summary !== undefined);
@@ -128,8 +132,12 @@ function makeRun(
       ...(average === undefined ? {} : { average }),
     });
   }
-  const metrics = joinMetrics(trained, logged);
   const hasLog = logged.some(({ tag }) => namesMetric(tag));
+  // Where there is no log, the one that checkpoints carry, and what they say of themselves.
+  const told = hasLog ? [] : history.map((points): Series => ({ ...points, source: directory }));
+  const tags = new Set(told.map(({ tag }) => tag));
+  const own = hasLog ? [] : ownSeries(trained, ownMetrics, directory).filter(({ tag }) => !tags.has(tag));
+  const metrics = joinMetrics(trained, [...logged, ...told]);
   return {
     directory,
     name,
@@ -140,12 +148,15 @@ function makeRun(
       metrics: { ...ownMetrics.get(checkpoint.path), ...metrics[i]! },
     })),
     averages: averages.sort((a, b) => a.mtimeMs - b.mtimeMs || byPath(a.path, b.path)),
-    series: hasLog ? logged : [...logged, ...ownSeries(trained, ownMetrics, directory)],
+    series: hasLog ? logged : [...logged, ...told, ...own],
     averagedSeries: averaged.flatMap((log) => log.series),
     mtimeMs: newestOf([...checkpoints, ...logs, ...averaged]),
     training: trainingOf(trained, logs, logged, configs),
   };
 }
+
+const longest = (points: readonly SeriesPoints[]): number =>
+  points.reduce((most, { steps }) => Math.max(most, steps.length), 0);
 
 /** Logs know better than configurations, which may be of an earlier attempt. */
 function trainingOf(

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../checkpoints/files.ts';
 import { positionOf } from '../checkpoints/names.ts';
 import { AVERAGES_DIRECTORY, candidateFor } from '../checkpoints/registry.ts';
-import type { CheckpointFormat, Inspection } from '../checkpoints/types.ts';
+import type { CheckpointFormat, CheckpointHeader, Inspection } from '../checkpoints/types.ts';
 import { readReport } from '../averaging/report.ts';
 import type { AverageReport } from '../averaging/types.ts';
 import { throwIfAborted, TwaError } from '../errors.ts';
@@ -16,6 +16,7 @@ import type { Found, FoundCheckpoint } from './collect.ts';
 import { configAnchor, isTrainingConfig, readTrainingConfig } from './configs.ts';
 import { isReport } from './collect.ts';
 import { namesMetric } from './goals.ts';
+import { epochInHistory, pointsOf } from './history.ts';
 import { homeOf, isInside, newestTrainerStates, watchedFolderOf } from './layout.ts';
 import { forEachLimited } from './parallel.ts';
 import type { AverageSummary } from './types.ts';
@@ -400,19 +401,26 @@ function entryOf(path: string, inspection: Inspection, stamp: Stamp): FoundCheck
     ...(inspection.state === 'complete' ? {} : { reason: inspection.reason }),
     ...(position.step === undefined ? {} : { step: position.step }),
     ...(position.epoch === undefined ? {} : { epoch: position.epoch }),
-    ...(inspection.state === 'complete' ? metricsIn(inspection.header.metadata) : {}),
+    ...(inspection.state === 'complete' ? toldBy(inspection.header) : {}),
     bytes,
     mtimeMs: stamp.mtimeMs,
   };
 }
 
-/** Numbers among a checkpoint's metadata that are called a loss or a score. */
-function metricsIn(metadata: Readonly<Record<string, string>>): Pick<FoundCheckpoint, 'ownMetrics'> {
+/** Its metrics: those that it calls so, and numbers among its metadata that are called a loss or a score. */
+function toldBy(header: CheckpointHeader): Partial<FoundCheckpoint> {
+  const { metadata, metrics, history } = header;
+  const epoch = epochInHistory(header);
   const found = Object.entries(metadata).flatMap(([name, text]): [string, number][] => {
     const value = namesMetric(name) ? parseNumber(text) : undefined;
     return value === undefined ? [] : [[name, value]];
   });
-  return found.length === 0 ? {} : { ownMetrics: Object.fromEntries(found) };
+  const ownMetrics = { ...Object.fromEntries(found), ...metrics };
+  return {
+    ...(Object.keys(ownMetrics).length === 0 ? {} : { ownMetrics }),
+    ...(history === undefined ? {} : { history: pointsOf(history) }),
+    ...(epoch === undefined ? {} : { epoch }),
+  };
 }
 
 function summaryOf(reportPath: string, report: AverageReport): AverageSummary {

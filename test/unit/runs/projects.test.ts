@@ -278,6 +278,54 @@ test('checkpoints that torch.save wrote with their loss are a curve where no log
   assert.deepEqual(tagsOf(logged.runs[0]!), ['train/loss']);
 });
 
+test('a loss that was saved as a tensor is a number like any other', async (t) => {
+  const root = await temporaryDirectory(t);
+  await cp(join(FIXTURES, 'tensor-losses'), root, { recursive: true });
+  const { runs } = await watching(t, [root]).scanned();
+  assert.deepEqual(
+    runs[0]!.series.map(({ tag, epochs, values }) => [tag, epochs, values]),
+    [
+      ['loss', [1, 2], [0.5, 0.25]],
+      ['val_loss', [1, 2], [0.25, 0.125]],
+    ],
+  );
+});
+
+test('ultralytics: the log in its checkpoints, each at its epoch in it', async (t) => {
+  const root = await temporaryDirectory(t);
+  const weights = join(root, 'runs/detect/train/weights');
+  await cp(join(FIXTURES, 'ultralytics/weights'), weights, { recursive: true });
+  const watched = watching(t, [root]);
+  const [run] = (await watched.scanned()).runs;
+  const places = ({ checkpoints }: Run) =>
+    Object.fromEntries(
+      checkpoints.map(({ name, epoch, metrics }) => [name, [epoch, metrics['val/box_loss']]]),
+    );
+  const series = Object.fromEntries(run!.series.map(({ tag, epochs, values }) => [tag, [epochs, values]]));
+  assert.deepEqual(series['train/box_loss'], [
+    [1, 2, 3],
+    [1.87654, 1.54321, 1.65432],
+  ]);
+  // Of the whole log, which has no fitness: that stands only in the checkpoints.
+  assert.deepEqual(series['fitness']![0], [1, 2, 3]);
+  assert.equal(new Set(run!.series.map(({ tag }) => tag)).size, run!.series.length);
+  const wanted = {
+    'epoch0.pt': [1, 1.64198],
+    'epoch1.pt': [2, 1.30864],
+    'epoch2.pt': [3, 1.41975],
+    // Their numbers were taken out; their metrics say which epoch they are.
+    'best.pt': [2, 1.30864],
+    'last.pt': [3, 1.41975],
+  };
+  assert.deepEqual(places(run!), wanted);
+  await writeFile(
+    join(weights, '../results.csv'),
+    'epoch,time,train/box_loss,val/box_loss\n1,10.5,1.87654,1.64198\n2,21,1.54321,1.30864\n3,31.5,1.65432,1.41975\n',
+  );
+  const logged = await watched.until('the log', ({ runs }) => runs[0]!.series.length === 2);
+  assert.deepEqual(places(logged.runs[0]!), wanted);
+});
+
 test("metrics in a checkpoint's own metadata; what a log says comes first", async (t) => {
   const root = await temporaryDirectory(t);
   const metadata = { epoch: '1', val_loss: '0.5', 'val/accuracy': '0.875', lr: '0.1', loss_function: 'mse' };

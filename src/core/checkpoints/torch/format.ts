@@ -18,6 +18,7 @@ import { layoutTensors, type Content } from './layout.ts';
 import { isLegacy, readLegacy } from './legacy.ts';
 import { describeStranger } from './strangers.ts';
 import { TorchError } from './tensors.ts';
+import { toldBeside } from './training.ts';
 import { PickleError, PickleTruncated } from './unpickle.ts';
 
 const ID = 'torch';
@@ -64,7 +65,10 @@ async function readLayout(path: string, signal?: AbortSignal): Promise<LayoutRes
   }
   try {
     const content = await readTorchFile(handle, found.stamp.size, signal);
-    return { state: 'complete', layout: layoutTensors(content, (fields) => headerOf(found.stamp, fields)) };
+    const layout = layoutTensors(content, (fields) => headerOf(found.stamp, fields));
+    const told = await toldBeside(handle, content, layout.header);
+    const header = { ...layout.header, ...told, ...positionOf(path, told.metadata) };
+    return { state: 'complete', layout: { ...layout, header } };
   } catch (error) {
     return refusal(error, basename(path));
   } finally {
