@@ -1,10 +1,11 @@
 // Runs inside the page, put in by curves.ts: makes the data, plays the host and the user, and takes the times.
 
 window.bench = (() => {
-  const POINTS_PER_MESSAGE = 200_000;
   const QUANTITIES = ['loss', 'accuracy', 'grad norm', 'perplexity', 'throughput'];
   let size;
-  let columns = [];
+  /** As the extension host's watcher has them, and what cuts them into messages there. */
+  let runs = [];
+  let feed;
   let number = 0;
 
   /** Small and the same everywhere. */
@@ -37,81 +38,45 @@ window.bench = (() => {
   const tagOf = (series) =>
     size.runs > 1 ? QUANTITIES[series] : `${series % 2 === 0 ? 'train' : 'val'}/${QUANTITIES[series >> 1]}`;
 
-  function make(wanted) {
+  /** @param host our bundle of the host's own modules. */
+  function make(wanted, host) {
     size = wanted;
-    columns = [];
-    for (let run = 0; run < size.runs; run++) {
-      for (let series = 0; series < size.series; series++) {
-        const steps = new Float64Array(size.points);
-        const wallTimes = new Float64Array(size.points);
-        for (let index = 0; index < size.points; index++) {
-          steps[index] = index;
-          wallTimes[index] = 1.7e12 + index * 50;
-        }
-        columns.push({ run, series, steps, wallTimes, values: values(size.points, columns.length + 1) });
-      }
-    }
-  }
-
-  const part = ({ run, series, steps, wallTimes, values }, from, to) => ({
-    key: `${runName(run)}/log\n${tagOf(series)}`,
-    tag: tagOf(series),
-    source: `${runName(run)}/log`,
-    from,
-    total: Math.max(size.points, to),
-    steps: steps.slice(from, to),
-    values: values.slice(from, to),
-    wallTimes: wallTimes.slice(from, to),
-  });
-
-  /** As the host's feed cuts them. */
-  function messages() {
-    const runs = Array.from({ length: size.runs }, (_, run) => ({
+    feed = new host.CurvesFeed();
+    const steps = Array.from({ length: size.points }, (_, index) => index);
+    const wallTimes = steps.map((step) => 1.7e12 + step * 50);
+    const epochs = steps.map(() => NaN);
+    runs = Array.from({ length: size.runs }, (_, run) => ({
       directory: runName(run),
       name: `run-${run}`,
+      series: Array.from({ length: size.series }, (_, series) => ({
+        tag: tagOf(series),
+        source: `${runName(run)}/log`,
+        steps,
+        epochs,
+        wallTimes,
+        values: Array.from(values(size.points, run * size.series + series + 1)),
+      })),
+      checkpoints: [],
+      averages: [],
+      health: [],
     }));
-    const out = [];
-    let room = POINTS_PER_MESSAGE;
-    let changed = new Map();
-    const flush = () => {
-      if (changed.size === 0) return;
-      out.push([...changed.values()]);
-      changed = new Map();
-      room = POINTS_PER_MESSAGE;
+  }
+
+  /** All at once, so that what the host does is not counted to the page; and how long the first one took the host. */
+  function messages() {
+    const known = runs.map(({ directory, name }) => ({ directory, name }));
+    const view = {
+      scanning: false,
+      runs: known,
+      wanted: known.map(({ directory }) => directory),
+      shown: runs,
     };
-    for (const column of columns) {
-      for (let from = 0; from < size.points;) {
-        const to = Math.min(size.points, from + room);
-        const directory = runName(column.run);
-        const entry = changed.get(directory) ?? {
-          directory,
-          name: `run-${column.run}`,
-          series: [],
-          removed: [],
-          checkpoints: [],
-          averages: [],
-        };
-        entry.series.push(part(column, from, to));
-        changed.set(directory, entry);
-        room -= to - from;
-        from = to;
-        if (room === 0) flush();
-      }
-    }
-    flush();
-    return out.map((changed, index) =>
-      index === 0
-        ? {
-            kind: 'snapshot',
-            number: (number = 1),
-            more: out.length > 1,
-            scanning: false,
-            runs,
-            wanted: runs.map(({ directory }) => directory),
-            shown: changed,
-          }
-        : { kind: 'increment', number: ++number, more: index < out.length - 1, changed, gone: [] },
-    );
+    const begin = performance.now();
+    const out = [feed.snapshot(view)];
+    const host = performance.now() - begin;
+    while (out.at(-1).more) out.push(feed.next(view));
+    ({ number } = out.at(-1));
+    return { out, host };
   }
 
   const buffers = (value, found = []) => {
@@ -133,8 +98,7 @@ window.bench = (() => {
     );
 
   async function first() {
-    const all = messages();
-    columns = [];
+    const { out: all, host } = messages();
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const begin = performance.now();
     // The host sends the next message when it hears that the last one has arrived.
@@ -145,12 +109,45 @@ window.bench = (() => {
     };
     window.addEventListener('message', send);
     send();
-    let lines;
+    const plots = () => [...document.querySelectorAll('.plot')];
+    let some;
+    let glance;
     for (;;) {
-      const at = await painted();
-      if (lines === undefined && document.querySelector('.chart canvas') !== null) lines = at - begin;
-      if (document.querySelector('.chart canvas') !== null && !busy()) return { lines, all: at - begin };
+      const at = (await painted()) - begin;
+      if (plots().length === 0) continue;
+      some ??= at;
+      // The first message has an overview of every line: drawn is drawn.
+      if (glance === undefined && plots().every((plot) => plot.getAttribute('aria-busy') === 'false')) {
+        glance = { at, pixels: pixelsOf(plots()) };
+      }
+      if (busy()) continue;
+      return { host, some, lines: glance.at, same: sharePainted(glance.pixels, pixelsOf(plots())), all: at };
     }
+  }
+
+  const pixelsOf = (plots) =>
+    plots.map((plot) => {
+      // A copy: a canvas that is read is drawn in another way from then on.
+      const canvas = plot.querySelector('canvas');
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {
+        willReadFrequently: true,
+      });
+      copy.drawImage(canvas, 0, 0);
+      return copy.getImageData(0, 0, canvas.width, canvas.height).data;
+    });
+
+  /** Of all pixels that are painted in one or the other, how many have (nearly) the same colour in both. */
+  function sharePainted(a, b) {
+    let painted = 0;
+    let same = 0;
+    a.forEach((one, plot) => {
+      for (let at = 0; at < one.length; at += 4) {
+        if (one[at + 3] === 0 && b[plot][at + 3] === 0) continue;
+        painted += 1;
+        if ([0, 1, 2, 3].every((part) => Math.abs(one[at + part] - b[plot][at + part]) < 32)) same += 1;
+      }
+    });
+    return same / painted;
   }
 
   /** Main thread's milliseconds of one step: the event, and the frame that it leads to. */
@@ -236,8 +233,6 @@ window.bench = (() => {
       const byRun = new Map();
       for (let index = 0; index < series; index++) {
         const run = Math.floor(index / size.series);
-        const none = new Float64Array(0);
-        const column = { run, series: index % size.series, steps: none, wallTimes: none, values: none };
         const entry = byRun.get(run) ?? {
           directory: runName(run),
           name: `run-${run}`,
@@ -246,7 +241,9 @@ window.bench = (() => {
         };
         const more = (make) => Float64Array.from({ length: perSeries }, (_, at) => make(length + at));
         entry.series.push({
-          ...part(column, 0, 0),
+          key: `${runName(run)}/log\n${tagOf(index % size.series)}`,
+          tag: tagOf(index % size.series),
+          source: `${runName(run)}/log`,
           from: length,
           total: length + perSeries,
           steps: more((at) => at),
@@ -282,7 +279,7 @@ window.bench = (() => {
   async function peerFirst(decimation) {
     const groups = size.runs > 1 ? size.series : size.series / 2;
     const data = Array.from({ length: groups }, () => []);
-    for (const { series, values } of columns) {
+    for (const [series, { values }] of runs.flatMap((run) => [...run.series.entries()])) {
       const points = Array.from(values, (y, x) => ({ x, y }));
       data[size.runs > 1 ? series : series >> 1].push({
         data: points,
@@ -291,7 +288,6 @@ window.bench = (() => {
         pointRadius: 0,
       });
     }
-    columns = [];
     await frame();
     const begin = performance.now();
     charts = data.map((datasets) => {

@@ -5,9 +5,11 @@
  *     npm run build && TWA_CHROMIUM=/usr/bin/chromium node bench/curves.ts [--only lines|runs] [--no-peers] [--points 1000000]
  *
  * `lines`: 10 series of 1,000,000 points in 5 charts. `runs`: 200 runs with 5 series of 10,000 points, 200 lines per
- * chart. The data is made in the page and goes through the messages of the extension host, cut as its feed cuts them.
+ * chart. The data is made in the page and goes through the messages of the extension host, cut by its own feed.
  *
- * - first: from the first message until some lines are drawn, and until all lines are, in milliseconds.
+ * - first: from the first message until all lines are drawn over their whole length, and which share of the painted
+ *   pixels is then as it is in the end; until all points are there and drawn, in milliseconds. Beside it how long the
+ *   host took to make the first message, which holds an overview of each line.
  * - frame: the main thread's time for one step of a zoom or a pan, from the event to the end of its frame; the median,
  *   the 95th percentile and the greatest of 60, and until the picture is sharp again after the last one; and the
  *   processor time of that thread per step, which other work on the machine changes little.
@@ -21,6 +23,7 @@ import { parseArgs } from 'node:util';
 import type { Page } from 'playwright-core';
 import { openBrowser } from '../scripts/workbench/browser.ts';
 import { openWebview } from '../test/e2e/webviews/open.ts';
+import { hostModules } from './curves-host.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -49,8 +52,12 @@ interface Frames {
   readonly max: number;
 }
 interface Figures {
-  readonly firstLines: number;
   readonly allLines: number;
+  readonly allPoints: number;
+  /** Of the painted pixels, how many are right when all lines are drawn. */
+  readonly right?: number;
+  /** Until the host has the first message. */
+  readonly host?: number;
   readonly frames: Frames;
   /** Processor time of the main thread per step, milliseconds. */
   readonly work: number;
@@ -60,6 +67,14 @@ interface Figures {
   readonly memory: number;
 }
 
+interface First {
+  readonly host: number;
+  readonly lines: number;
+  readonly same: number;
+  readonly all: number;
+}
+
+const hostScript = await hostModules();
 const inPage = await readFile(path.join(import.meta.dirname, 'curves-page.mjs'), 'utf8');
 const chartJs = path.resolve(import.meta.dirname, '../node_modules/chart.js/dist/chart.umd.js');
 
@@ -116,14 +131,14 @@ async function ours(name: string, size: Size): Promise<Figures> {
     const view = await openWebview(browser.page, 'curves');
     const { page } = view;
     await page.evaluate(inPage);
-    await page.evaluate(`bench.make(${JSON.stringify(size)})`);
+    await page.evaluate(hostScript);
+    await page.evaluate(`bench.make(${JSON.stringify(size)}, curvesHost)`);
     const made = await rendererMemory();
-    const first = await page.evaluate<{ lines: number; all: number }>('bench.first()');
+    const first = await page.evaluate<First>('bench.first()');
     if (options.screenshots !== undefined) {
       await page.screenshot({ path: path.join(options.screenshots, `bench-${name}.png`) });
     }
-    // What was sent is ours from then on; what the page keeps beside it is what grew.
-    const memory = (await rendererMemory()) - made + (size.runs * size.series * size.points * 24) / 2 ** 20;
+    const memory = (await rendererMemory()) - made;
     const { value: zoomed, ms } = await worked(page, () =>
       page.evaluate<Frames & { sharp: number; times: readonly number[] }>('bench.frames()'),
     );
@@ -133,8 +148,10 @@ async function ours(name: string, size: Size): Promise<Figures> {
     const live = await page.evaluate<{ pause: number; work: number }>('bench.live()');
     view.assertClean();
     return {
-      firstLines: first.lines,
-      allLines: first.all,
+      allLines: first.lines,
+      allPoints: first.all,
+      right: first.same,
+      host: first.host,
       frames: zoomed,
       work: ms / zoomed.times.length,
       sharp: zoomed.sharp,
@@ -155,7 +172,8 @@ async function peer(size: Size, decimation: boolean): Promise<Figures | undefine
     await page.setContent('<!doctype html><body style="margin:8px;background:#1f1f1f"></body>');
     await page.addScriptTag({ path: chartJs });
     await page.evaluate(inPage);
-    await page.evaluate(`bench.make(${JSON.stringify(size)})`);
+    await page.evaluate(hostScript);
+    await page.evaluate(`bench.make(${JSON.stringify(size)}, curvesHost)`);
     const made = await rendererMemory();
     const all = (await within(page, `bench.peerFirst(${decimation})`)) as number;
     const memory = (await rendererMemory()) - made;
@@ -163,7 +181,7 @@ async function peer(size: Size, decimation: boolean): Promise<Figures | undefine
       page,
       async () => (await within(page, 'bench.peerFrames()')) as Frames & { times: readonly number[] },
     );
-    return { firstLines: all, allLines: all, frames, work: ms / frames.times.length, memory };
+    return { allLines: all, allPoints: all, frames, work: ms / frames.times.length, memory };
   } catch (error) {
     console.log(`  (${error instanceof Error ? error.message.split('\n')[0]! : String(error)})`);
     return undefined;
@@ -189,10 +207,12 @@ const ms = (value: number): string => (value < 100 ? value.toFixed(1) : value.to
 function print(name: string, figures: Figures, base?: Figures): void {
   const times = (of: (figures: Figures) => number): string =>
     base === undefined ? '' : ` (x ${(of(figures) / of(base)).toFixed(1)})`;
-  const { firstLines, allLines, frames, work, sharp, live, memory } = figures;
+  const { allLines, allPoints, right, host, frames, work, sharp, live, memory } = figures;
   console.log(`  ${name}`);
   console.log(
-    `    first ${ms(firstLines)} ms, all ${ms(allLines)} ms${times((one) => one.allLines)}   memory ${memory.toFixed(0)} MB`,
+    `    first ${ms(allLines)} ms all lines${right === undefined ? '' : ` (${(100 * right).toFixed(1)} % of their pixels)`}` +
+      `${times((one) => one.allLines)}, ${ms(allPoints)} ms all points   memory ${memory.toFixed(0)} MB` +
+      (host === undefined ? '' : `   (host ${ms(host)} ms)`),
   );
   console.log(
     `    frame ${ms(frames.median)} ms median${times((one) => one.frames.median)}, ${ms(frames.p95)} ms p95` +

@@ -49,6 +49,20 @@ export interface SeriesPart {
   readonly wallTimes?: Float64Array;
 }
 
+/**
+ * A series that does not fit into one message, at a glance: of every stretch of it the points that its picture needs.
+ * It stands for the series until all of its points are there.
+ */
+export interface SeriesOverview extends Pick<
+  SeriesPart,
+  'key' | 'tag' | 'source' | 'total' | 'steps' | 'values' | 'epochs' | 'wallTimes'
+> {
+  /** The page's smoothing that it was made for, 0 for none. */
+  readonly smoothing: number;
+  /** Moving average at these points, over all points; absent where nothing is to be smoothed. */
+  readonly averages?: Float64Array;
+}
+
 export interface CheckpointMark {
   readonly path: string;
   readonly name: string;
@@ -102,6 +116,8 @@ export interface HealthMark {
 
 export interface CurvesRun extends RunChoice {
   readonly series: readonly SeriesPart[];
+  /** Of series whose points come with later messages. */
+  readonly overviews?: readonly SeriesOverview[];
   readonly checkpoints: readonly CheckpointMark[];
   readonly averages: readonly AverageMark[];
   /** Absent: nothing to tell. */
@@ -111,6 +127,7 @@ export interface CurvesRun extends RunChoice {
 /** What changed of a run that is shown; what is absent did not change. A run that is new has everything. */
 export interface RunChange extends RunChoice {
   readonly series: readonly SeriesPart[];
+  readonly overviews?: readonly SeriesOverview[];
   /** Keys of series that are gone. */
   readonly removed: readonly string[];
   readonly checkpoints?: readonly CheckpointMark[];
@@ -119,8 +136,8 @@ export interface RunChange extends RunChoice {
 }
 
 /**
- * Points come a bounded number per message: a snapshot brings the first ones, increments the rest, and then what the
- * logs gain. `more` says that further points are on their way already.
+ * Points come a bounded number per message: a snapshot brings the first ones (of long series an overview), increments
+ * the rest, and then what the logs gain. `more` says that further points are on their way already.
  */
 export type ToCurves =
   | {
@@ -166,6 +183,8 @@ export type FromPage =
 
 export type FromCurves =
   | FromPage
+  /** What the user chose, for overviews; before `ready` if it was chosen before. */
+  | { readonly kind: 'smoothing'; readonly smoothing: number }
   /** Show these runs; null follows the newest. */
   | { readonly kind: 'selectRuns'; readonly directories: readonly string[] | null }
   /** Show this checkpoint in the tree. */
@@ -275,12 +294,32 @@ const seriesPart: Reader<SeriesPart> = (value) => {
     },
     { epochs: float64s, wallTimes: float64s },
   )(value);
-  const { length } = part.values;
-  for (const column of [part.steps, part.epochs, part.wallTimes]) {
-    if (column !== undefined && column.length !== length) throw new Mismatch('columns differ in length');
-  }
+  checkColumns(part);
   return part;
 };
+const seriesOverview: Reader<SeriesOverview> = (value) => {
+  const overview = object(
+    {
+      key: string,
+      tag: string,
+      source: string,
+      total: number,
+      steps: float64s,
+      values: float64s,
+      smoothing: number,
+    },
+    { epochs: float64s, wallTimes: float64s, averages: float64s },
+  )(value);
+  checkColumns(overview);
+  return overview;
+};
+function checkColumns({ steps, values, epochs, wallTimes, averages }: Partial<SeriesOverview>): void {
+  for (const column of [steps, epochs, wallTimes, averages]) {
+    if (column !== undefined && column.length !== values?.length) {
+      throw new Mismatch('columns differ in length');
+    }
+  }
+}
 const knownRun: Reader<KnownRun> = object(
   { directory: string, name: string },
   { state: object({ name: oneOf('training', 'stalled', 'failed'), label: string }) },
@@ -315,11 +354,16 @@ const curvesRun: Reader<CurvesRun> = object(
     checkpoints: arrayOf(checkpointMark),
     averages: arrayOf(averageMark),
   },
-  { health: arrayOf(healthMark) },
+  { overviews: arrayOf(seriesOverview), health: arrayOf(healthMark) },
 );
 const runChange: Reader<RunChange> = object(
   { directory: string, name: string, series: arrayOf(seriesPart), removed: arrayOf(string) },
-  { checkpoints: arrayOf(checkpointMark), averages: arrayOf(averageMark), health: arrayOf(healthMark) },
+  {
+    overviews: arrayOf(seriesOverview),
+    checkpoints: arrayOf(checkpointMark),
+    averages: arrayOf(averageMark),
+    health: arrayOf(healthMark),
+  },
 );
 const phase: Reader<PassPhase> = oneOf(...PASS_PHASES);
 const livePass: Reader<LivePassState> = object(
@@ -342,6 +386,12 @@ const livePass: Reader<LivePassState> = object(
 const path = shortString(8192);
 /** Characters of a picture: charts of a hundred series in print quality. */
 const MOST_PICTURE = 256 << 20;
+/** At least 0 and below 1. */
+const fraction: Reader<number> = (value) => {
+  const read = number(value);
+  if (!(read >= 0 && read < 1)) throw new Mismatch('a number from 0 to below 1');
+  return read;
+};
 const nothing = object({});
 const fromPage = { ready: nothing, resync: nothing, defect: object({ text: shortString(8192) }) };
 
@@ -369,6 +419,7 @@ export const readCurvesRequest: (message: unknown) => CurvesRequest | undefined 
 export const readFromCurves: (message: unknown) => FromCurves | undefined = narrower(
   union<FromCurves>({
     ...fromPage,
+    smoothing: object({ smoothing: fraction }),
     selectRuns: object({ directories: nullable(arrayOf(path)) }),
     reveal: object({ path }),
     openReport: object({ path }),

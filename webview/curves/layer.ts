@@ -30,23 +30,33 @@ export interface LayerInput {
 /** Up to so many lines and points the canvas draws them, with round corners and dashes along their way. */
 const STROKED_LINES = 8;
 const STROKED_POINTS = 3000;
-/** Milliseconds of a frame that all charts together may paint before a picture is finished in later frames. */
-const PAINTING_MS = 6;
+/**
+ * Milliseconds of a frame that all charts together may paint before a picture is finished in later frames: while the
+ * view is being moved, and otherwise, when nobody waits for the next frame.
+ */
+const MOVING_MS = 6;
+const RESTING_MS = 24;
+/** After so many milliseconds without a movement the view rests. */
+const REST_AFTER = 250;
 /** A first picture is worth a longer wait than a changed one. */
 const FIRST_MS = 120;
 /** A picture that is stretched more than this says nothing. */
 const MOST_STRETCH = 40;
 
 /** What is left of the frame's time, for all charts of the page. */
-const budget = { frame: NaN, spent: 0 };
+const budget = { frame: NaN, spent: 0, moved: -Infinity };
 function timeLeft(): number {
   const frame = Number(document.timeline.currentTime);
   if (frame !== budget.frame) {
     budget.frame = frame;
     budget.spent = 0;
   }
-  return PAINTING_MS - budget.spent;
+  const allowed = performance.now() - budget.moved < REST_AFTER ? MOVING_MS : RESTING_MS;
+  return allowed - budget.spent;
 }
+
+/** The user moves the view: frames are to come in time. */
+export const viewMoves = (): void => void (budget.moved = performance.now());
 
 interface Picture {
   readonly lines: readonly LayerLine[];

@@ -2,6 +2,7 @@
 import { placingOf, type Placing, type RunAxis } from './axes.ts';
 import { epochScale, type EpochScale, SeriesEpochs } from './epochs.ts';
 import { type DrawnLine, FollowedLine, type IndexedLine, Pyramids } from './lines.ts';
+import type { SeriesOverview } from '../protocol.ts';
 import type { Pyramid } from './pyramid.ts';
 import { meanSpacing, Smoother, weightFor } from './smooth.ts';
 import type { StoredSeries } from './store.ts';
@@ -11,9 +12,6 @@ export interface CachedLine {
   /** Undefined where nothing is smoothed. */
   readonly smoothed: IndexedLine | undefined;
 }
-
-/** A weight under this leaves the average where the value is, to the eye. */
-const NO_WEIGHT = 1e-3;
 
 export class LineCache {
   readonly #entries = new WeakMap<StoredSeries, Entry>();
@@ -48,8 +46,12 @@ export class LineCache {
       entry.follow(one, placing);
       return [one, entry] as const;
     });
-    const densest = entries.reduce((least, [, { raw }]) => Math.min(least, meanSpacing(raw)), Infinity);
-    for (const [, entry] of entries) entry.smooth(weightFor(smoothing, entry.raw, densest));
+    const spacings = entries.map(([{ overview }, { raw }]) => meanSpacing(raw, overview?.total));
+    const densest = Math.min(...spacings);
+    for (const [index, [{ overview }, entry]] of entries.entries()) {
+      if (overview === undefined) entry.smooth(weightFor(smoothing, spacings[index]!, densest));
+      else entry.smoothAs(overview, smoothing);
+    }
     return new Map(entries);
   }
 
@@ -80,7 +82,7 @@ class FollowedEpochs extends SeriesEpochs {
 class Entry implements CachedLine {
   placing: Placing;
   raw: FollowedLine;
-  smoothed: SmoothedLine | undefined;
+  smoothed: SmoothedLine | GlancedAverage | undefined;
   #version: number | undefined;
   /** Of the raw line, since it was smoothed last. */
   #changedFrom = 0;
@@ -99,16 +101,51 @@ class Entry implements CachedLine {
   }
 
   smooth(weight: number): void {
-    if (weight < NO_WEIGHT) {
+    if (weight === 0) {
       this.smoothed = undefined;
       return;
     }
-    if (this.smoothed?.weight !== weight) {
-      this.smoothed = new SmoothedLine(this.raw, weight);
+    let { smoothed } = this;
+    if (!(smoothed instanceof SmoothedLine) || smoothed.weight !== weight) {
+      this.smoothed = smoothed = new SmoothedLine(this.raw, weight);
       this.#changedFrom = 0;
     }
-    this.smoothed.changed(this.#changedFrom);
+    smoothed.changed(this.#changedFrom);
     this.#changedFrom = this.raw.y.length;
+  }
+
+  /** As the host did, who has all points; if that is not what is wanted (any more), not before they are all here. */
+  smoothAs({ averages, smoothing: made }: SeriesOverview, smoothing: number): void {
+    const { raw, smoothed } = this;
+    if (averages === undefined || made !== smoothing || averages.length !== raw.x.length) {
+      this.smoothed = undefined;
+    } else if (!(smoothed instanceof GlancedAverage) || smoothed.y !== averages) {
+      this.smoothed = new GlancedAverage(raw, averages);
+    }
+  }
+}
+
+/** The average of an overview: it does not grow. */
+class GlancedAverage implements IndexedLine {
+  readonly y: Float64Array;
+  readonly #raw: FollowedLine;
+  readonly #pyramids = new Pyramids();
+
+  constructor(raw: FollowedLine, y: Float64Array) {
+    this.#raw = raw;
+    this.y = y;
+    this.#pyramids.follow(y, 0);
+  }
+
+  get x(): Float64Array {
+    return this.#raw.x;
+  }
+  get map() {
+    return this.#raw.map;
+  }
+
+  pyramid(positive: boolean): Pyramid {
+    return this.#pyramids.get(positive);
   }
 }
 

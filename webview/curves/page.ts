@@ -70,7 +70,10 @@ export class CurvesPage {
       toggleRunList: () => this.#choose({ runList: !this.#runListOpen }),
       setAxis: (axis) => this.#choose({ axis, xZoom: null }),
       toggleLogX: () => this.#choose({ logX: !this.#state.logX, xZoom: null }),
-      setSmoothing: (smoothing) => this.#choose({ smoothing }),
+      setSmoothing: (smoothing) => {
+        editor.send({ kind: 'smoothing', smoothing });
+        this.#choose({ smoothing });
+      },
       toggleEnvelope: () => this.#choose({ envelope: !this.#state.envelope }),
       toggleSelecting: () => this.#choose({ selecting: !this.#state.selecting }),
       resetZoom: () => this.#zoom({ xZoom: null, yZoom: {} }),
@@ -94,6 +97,9 @@ export class CurvesPage {
     this.#body = h('div', { class: 'body' }, this.#runList.element, this.#content);
     const heading = h('h1', { class: 'visually-hidden' }, strings.heading);
     root.append(heading, this.#toolbar.element, this.#body, this.#selection.element);
+    if (this.#state.smoothing !== null) {
+      editor.send({ kind: 'smoothing', smoothing: this.#state.smoothing });
+    }
     document.addEventListener('scroll', () => this.#rememberSoon());
     window.addEventListener('pagehide', () => this.#remember());
   }
@@ -112,6 +118,31 @@ export class CurvesPage {
     this.#known = true;
     this.#rememberSoon();
     if (!this.#store.more || performance.now() >= this.#drawNext) this.#redraw();
+    else this.#workAhead(message);
+  }
+
+  /** Lines are made while their points come in, so that not all of them are made in one frame. */
+  #workAhead(message: ToCurves): void {
+    if (this.#prepared === undefined) return;
+    const { groups, axes, smoothing } = this.#prepared;
+    /** By series, the charts that can be seen. */
+    const seen = new Map(
+      groups
+        .filter(({ key }) => this.#sections.get(key)?.plot.seen === true)
+        .flatMap((group) => group.lines.map(({ key }) => [key, group] as const)),
+    );
+    for (const { directory } of message.kind === 'snapshot' ? message.shown : message.changed) {
+      const axis = axes.get(directory);
+      const series = [...(this.#store.shown.get(directory)?.series.values() ?? [])];
+      if (axis === undefined) continue;
+      for (const [{ key }, { raw, smoothed }] of this.#cache.lines(series, axis, smoothing)) {
+        const group = seen.get(key);
+        if (group === undefined) continue;
+        const positive = this.#state.log.includes(group.key);
+        smoothed?.pyramid(positive);
+        if (smoothed === undefined || group.behind) raw.pyramid(positive);
+      }
+    }
   }
 
   themeChanged(): void {

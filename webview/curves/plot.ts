@@ -8,7 +8,7 @@ import type { Theme } from '../shared/theme.ts';
 import type { Axis } from './axes.ts';
 import { inView, placeAt } from './decimate.ts';
 import { Gestures } from './gestures.ts';
-import { type LayerLine, LineLayer } from './layer.ts';
+import { type LayerLine, LineLayer, viewMoves } from './layer.ts';
 import { type DrawnLine, type IndexedLine, Pyramids } from './lines.ts';
 import type { PlacedMark } from './marks.ts';
 import { type Best, type Box, drawOverlay, type Overlay, pixelOf, pixelX } from './overlay.ts';
@@ -163,12 +163,16 @@ export class Plot {
     const input = this.#input;
     if (input === undefined || (sameRange(input.xZoom, xZoom) && sameRange(input.yZoom, yZoom))) return;
     this.#input = { ...input, xZoom, yZoom };
+    viewMoves();
     if (!this.#seen) this.#stale = true;
     else if (!this.#stale && reaim(this.#chart!)) this.#chart!.draw();
     else this.#update(false);
   }
 
   /** Whether the chart can be seen; one that comes into view catches up. */
+  get seen(): boolean {
+    return this.#seen;
+  }
   set seen(seen: boolean) {
     this.#seen = seen;
     if (seen && this.#stale) this.#update(false);
@@ -366,6 +370,7 @@ export class Plot {
       faintness: input.theme.highContrast ? 0.5 : 0.28,
       version: input.version,
     });
+    this.element.setAttribute('aria-busy', String(!this.#layer.finished));
     this.#events.drawn();
   }
 
@@ -561,6 +566,8 @@ export class Plot {
     const stride = Math.max(1, Math.ceil((to - from) / Math.max(16, this.element.clientWidth / 4)));
     const stops: number[] = [];
     for (let index = from; index < to; index += stride) stops.push(placeAt(line, index));
+    // End means the end.
+    if (to > from && (to - 1 - from) % stride !== 0) stops.push(placeAt(line, to - 1));
     return stops;
   }
 }

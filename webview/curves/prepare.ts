@@ -45,6 +45,9 @@ export interface Prepared {
   readonly fullX: Range;
   /** Of the only run that is shown. */
   readonly scale: EpochScale | undefined;
+  /** What places the series of each run, by its directory. */
+  readonly axes: ReadonlyMap<string, RunAxis>;
+  readonly smoothing: number;
 }
 
 export interface PrepareContext {
@@ -92,6 +95,8 @@ export function prepare(runs: readonly StoredRun[], context: PrepareContext): Pr
       state.logX,
     ),
     scale: scaled.length === 1 ? scaled[0]!.scale : undefined,
+    axes: new Map(lined.map((one) => [one.run.directory, one.axis])),
+    smoothing,
   };
 }
 

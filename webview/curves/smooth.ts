@@ -63,20 +63,27 @@ export function smooth(y: Float64Array, weight: number): Float64Array {
 
 /** Times between neighbours differ a little from series to series; so do weights only where they differ visibly. */
 const RATIOS_PER_OCTAVE = 4;
+/** A weight under this leaves the average where the value is, to the eye. */
+const NO_WEIGHT = 1e-3;
 
 /**
  * The weight that gives a sparser series the time constant (on the axis) of the densest one of the run: w^(spacing /
- * densest). A value per epoch beside a loss per step is then not smeared over many epochs. The ratio is rounded to a
- * quarter of an octave, so that a point more does not make a series' whole average another one.
+ * densest), given the mean distances of neighbours in both. A value per epoch beside a loss per step is then not smeared
+ * over many epochs. The ratio is rounded to a quarter of an octave, so that a point more does not make a series' whole
+ * average another one. 0 where nothing is to be smoothed.
  */
-export function weightFor(weight: number, line: Line, densest: number): number {
+export function weightFor(weight: number, spacing: number, densest: number): number {
   if (!(densest > 0 && densest < Infinity)) return weight;
-  const ratio = Math.max(1, meanSpacing(line) / densest);
-  return weight ** (2 ** (Math.round(RATIOS_PER_OCTAVE * Math.log2(ratio)) / RATIOS_PER_OCTAVE));
+  const ratio = Math.max(1, spacing / densest);
+  const own = weight ** (2 ** (Math.round(RATIOS_PER_OCTAVE * Math.log2(ratio)) / RATIOS_PER_OCTAVE));
+  return own < NO_WEIGHT ? 0 : own;
 }
 
-/** Mean distance of neighbours; Infinity where there are none. */
-export function meanSpacing(line: Line): number {
+/**
+ * Mean distance of neighbours; Infinity where there are none.
+ * @param points of which the line has some, its ends among them.
+ */
+export function meanSpacing(line: Line, points = line.x.length): number {
   const { length } = line.x;
-  return length < 2 ? Infinity : (placeAt(line, length - 1) - placeAt(line, 0)) / (length - 1);
+  return length < 2 ? Infinity : (placeAt(line, length - 1) - placeAt(line, 0)) / (points - 1);
 }

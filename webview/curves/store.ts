@@ -5,13 +5,17 @@ import type {
   KnownRun,
   RunChange,
   RunChoice,
+  SeriesOverview,
   SeriesPart,
   ToCurves,
 } from '../protocol.ts';
 import { Column, LazyColumn } from './column.ts';
 import type { NamedSeries } from './grouping.ts';
 
-/** One series as logged, in columns that grow in place: what was added costs what it adds. */
+/**
+ * One series as logged, in columns that grow in place: what was added costs what it adds. Of one that comes with many
+ * messages the columns are those of its overview until all of its points are there.
+ */
 export class StoredSeries implements NamedSeries {
   /** Unique among all runs. */
   readonly key: string;
@@ -27,6 +31,7 @@ export class StoredSeries implements NamedSeries {
   /** From the first point on as soon as the log names one; until then there is nothing to keep. */
   #epochs: LazyColumn | undefined;
   #wallTimes: LazyColumn | undefined;
+  #overview: SeriesOverview | undefined;
 
   constructor(run: string, { key, tag, source }: NamedSeries) {
     this.run = run;
@@ -35,27 +40,32 @@ export class StoredSeries implements NamedSeries {
     this.source = source;
   }
 
+  /** Points that were logged, as far as is known. */
   get length(): number {
-    return this.#values.length;
+    return this.#overview?.total ?? this.#values.length;
+  }
+  /** What the columns are as long as points are missing. */
+  get overview(): SeriesOverview | undefined {
+    return this.#overview;
   }
   /** Views, valid until the next {@link put}. */
   get steps(): Float64Array {
-    return this.#steps.view;
+    return this.#shown.steps;
   }
   get values(): Float64Array {
-    return this.#values.view;
+    return this.#shown.values;
   }
   /** NaN where the log does not say; undefined where it never does. */
   get epochs(): Float64Array | undefined {
-    return this.#epochs?.view;
+    return this.#overview === undefined ? this.#epochs?.view : this.#overview.epochs;
   }
   /** Milliseconds since 1970, as above. */
   get wallTimes(): Float64Array | undefined {
-    return this.#wallTimes?.view;
+    return this.#overview === undefined ? this.#wallTimes?.view : this.#overview.wallTimes;
   }
   /** Whether there are times, without looking at them. */
   get timed(): boolean {
-    return this.#wallTimes !== undefined;
+    return (this.#overview ?? { wallTimes: this.#wallTimes }).wallTimes !== undefined;
   }
   /** Of all columns together, with the room they keep for growing. */
   get bytes(): number {
@@ -65,17 +75,33 @@ export class StoredSeries implements NamedSeries {
     );
   }
 
+  /** Before the first point. */
+  glance(overview: SeriesOverview): void {
+    this.#overview = overview;
+    this.version += 1;
+  }
+
   /** Replaces everything from `part.from` on; false when points in between are missing. */
   put(part: SeriesPart): boolean {
     const { from, total } = part;
-    if (from > this.length) return false;
-    if (from < this.length) this.rewrites += 1;
+    const { length } = this.#values;
+    if (from > length) return false;
+    if (from < length) this.rewrites += 1;
     this.#epochs = extended(this.#epochs, part.epochs, part);
     this.#wallTimes = extended(this.#wallTimes, part.wallTimes, part);
     this.#steps.put(from, part.steps, total);
     this.#values.put(from, part.values, total);
+    if (this.#overview !== undefined) {
+      if (this.#values.length < total) return true;
+      this.#overview = undefined;
+      this.rewrites += 1;
+    }
     this.version += 1;
     return true;
+  }
+
+  get #shown(): { readonly steps: Float64Array; readonly values: Float64Array } {
+    return this.#overview ?? { steps: this.#steps.view, values: this.#values.view };
   }
 }
 
@@ -143,7 +169,8 @@ export class CurvesStore {
     }
   }
 
-  #change({ directory, name, series, removed, checkpoints, averages, health }: RunChange): boolean {
+  #change(change: RunChange): boolean {
+    const { directory, name, series, overviews, removed, checkpoints, averages, health } = change;
     let run = this.shown.get(directory);
     if (run === undefined) {
       run = { directory, name, series: new Map(), checkpoints: [], averages: [], health: [] };
@@ -153,14 +180,16 @@ export class CurvesStore {
     run.averages = averages ?? run.averages;
     run.health = health ?? run.health;
     for (const key of removed) run.series.delete(key);
-    for (const part of series) {
-      let one = run.series.get(part.key);
-      if (one === undefined) {
-        one = new StoredSeries(directory, part);
-        run.series.set(part.key, one);
-      }
-      if (!one.put(part)) return false;
-    }
-    return true;
+    for (const overview of overviews ?? []) seriesIn(run, overview).glance(overview);
+    return series.every((part) => seriesIn(run, part).put(part));
   }
+}
+
+function seriesIn({ directory, series }: StoredRun, named: NamedSeries): StoredSeries {
+  let one = series.get(named.key);
+  if (one === undefined) {
+    one = new StoredSeries(directory, named);
+    series.set(named.key, one);
+  }
+  return one;
 }

@@ -7,9 +7,13 @@ import type {
   KnownRun,
   RunChange,
   RunChoice,
+  SeriesOverview,
   SeriesPart,
   ToCurves,
 } from '../../../webview/protocol.ts';
+import { type Glance, glanceAt, pick, planOverviews } from '../../../webview/curves/overview.ts';
+import { weightFor } from '../../../webview/curves/smooth.ts';
+import { defaultSmoothing } from '../../../webview/curves/state.ts';
 
 /** A run as a page shows it. Its marks are the same objects as long as nothing about them changed. */
 export interface ShownRun extends RunChoice {
@@ -44,12 +48,17 @@ interface SentRun {
 
 /** So that a message is some megabytes: neither the editor nor a remote connection is held up by one. */
 export const POINTS_PER_MESSAGE = 200_000;
+const NO_MARKS = { checkpoints: [], averages: [], health: [] };
+/** Of shorter series an overview would be no shorter. */
+const LEAST_OVERVIEWED = 2000;
 
 /**
  * Cuts successive views into one snapshot and numbered increments that carry only new points, so a long run costs
  * what it adds, and showing another run costs that run. Remembers what the page has.
  */
 export class CurvesFeed {
+  /** The user's choice on the page, for overviews; undefined as long as there is none. */
+  smoothing: number | undefined;
   #view: CurvesView | undefined;
   #sent = new Map<string, SentRun>();
   #number = 0;
@@ -67,14 +76,8 @@ export class CurvesFeed {
       scanning: view.scanning,
       runs: view.runs,
       wanted: view.wanted,
-      shown: changed.map(({ directory, name, series, checkpoints = [], averages = [], health = [] }) => ({
-        directory,
-        name,
-        series,
-        checkpoints,
-        averages,
-        health,
-      })),
+      // A run that is new has all of its marks.
+      shown: changed.map((run) => ({ ...NO_MARKS, ...run })),
     };
   }
 
@@ -101,6 +104,7 @@ export class CurvesFeed {
     let room = POINTS_PER_MESSAGE;
     let more = false;
     const changed: RunChange[] = [];
+    const overviews = this.#overviews(view);
     for (const run of view.shown) {
       const { directory, name, checkpoints, averages, health } = run;
       const before = this.#sent.get(directory);
@@ -112,6 +116,11 @@ export class CurvesFeed {
         keys.add(key);
         const from = firstDifference(sent.get(key), entry);
         if (from === undefined) continue;
+        if (overviews.has(entry)) {
+          more = true;
+          sent.set(key, { series: entry, length: 0 });
+          continue;
+        }
         const length = Math.min(entry.values.length, from + room);
         more ||= length < entry.values.length;
         if (room === 0) continue;
@@ -127,12 +136,62 @@ export class CurvesFeed {
         ...(same(before?.averages, averages) ? {} : { averages }),
         ...(same(before?.health ?? [], health) ? {} : { health }),
       };
-      if (before?.name !== name || series.length + removed.length > 0 || Object.keys(marks).length > 0) {
-        changed.push({ directory, name, series, removed, ...marks });
+      const glances = run.series.flatMap((entry) => overviews.get(entry) ?? []);
+      const news = series.length + removed.length + glances.length;
+      if (before?.name !== name || news > 0 || Object.keys(marks).length > 0) {
+        const overviewed = glances.length === 0 ? {} : { overviews: glances };
+        changed.push({ directory, name, series, ...overviewed, removed, ...marks });
       }
     }
     return { changed, more };
   }
+
+  /** Of long series that the page does not know yet, if it is to wait for more than a message. */
+  #overviews({ shown }: CurvesView): ReadonlyMap<Series, SeriesOverview> {
+    const news = shown.flatMap((run) => {
+      const sent = this.#sent.get(run.directory)?.series;
+      return run.series.flatMap((series) => (sent?.has(seriesKey(series)) === true ? [] : [{ run, series }]));
+    });
+    const points = news.reduce((sum, { series }) => sum + series.values.length, 0);
+    const long = news.filter(({ series }) => series.values.length >= LEAST_OVERVIEWED);
+    if (points <= POINTS_PER_MESSAGE || long.length === 0) return new Map();
+    const longest = Math.max(
+      ...shown.map(({ series }) => Math.max(0, ...series.map((one) => one.values.length))),
+    );
+    const smoothing = this.smoothing ?? defaultSmoothing(longest);
+    const plan = planOverviews(long.length);
+    const densest = new Map(shown.map((run) => [run, Math.min(...run.series.map(spacingOf))]));
+    return new Map(
+      long.flatMap(({ run, series }) => {
+        const weight = weightFor(smoothing, spacingOf(series), densest.get(run)!);
+        const glance = glanceAt(series, weight, plan);
+        return glance === undefined ? [] : [[series, overviewOf(series, glance, smoothing)] as const];
+      }),
+    );
+  }
+}
+
+/** Mean distance in steps of a series' points; Infinity where there are none. */
+function spacingOf({ steps }: Series): number {
+  const { length } = steps;
+  return length < 2 ? Infinity : (steps[length - 1]! - steps[0]!) / (length - 1);
+}
+
+function overviewOf(series: Series, { indices, averages }: Glance, smoothing: number): SeriesOverview {
+  const epochs = pick(series.epochs, indices);
+  const wallTimes = pick(series.wallTimes, indices);
+  return {
+    key: seriesKey(series),
+    tag: series.tag,
+    source: series.source,
+    total: series.values.length,
+    steps: pick(series.steps, indices),
+    values: pick(series.values, indices),
+    ...(epochs.every(Number.isNaN) ? {} : { epochs }),
+    ...(wallTimes.every(Number.isNaN) ? {} : { wallTimes }),
+    smoothing,
+    ...(averages === undefined ? {} : { averages }),
+  };
 }
 
 /** NaN metrics stay: the page shows them as what they are. */

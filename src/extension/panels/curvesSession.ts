@@ -120,6 +120,9 @@ export class CurvesSession {
         this.#ready = true;
         this.#post(this.#feed.snapshot(this.#view()));
         return;
+      case 'smoothing':
+        this.#feed.smoothing = message.smoothing;
+        return;
       case 'selectRuns':
         this.show(message.directories);
         return;

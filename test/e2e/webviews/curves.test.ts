@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Locator } from 'playwright-core';
 import { type Browser, openBrowser } from '../../../scripts/workbench/browser.ts';
+import { CurvesFeed } from '../../../src/extension/panels/curvesFeed.ts';
 import type { RunChange, ToCurves } from '../../../webview/protocol.ts';
 import { type OpenPage, openWebview } from './open.ts';
 import { curvesSnapshot, part, RUN, runsSnapshot, sampleRun, severalRuns, STEPS } from './samples.ts';
@@ -30,6 +31,19 @@ describe('curves page', () => {
       await view.page.keyboard.press(key);
       await view.drawn();
       found.push(/epoch ([\d.]+)/.exec(await tooltip())![1]!);
+    }
+    await view.page.keyboard.press('Escape');
+    return found;
+  };
+  const stepIn = (text: string): number => Number(/step ([\d,]+)/.exec(text)![1]!.replaceAll(',', ''));
+  /** As {@link ends}, where the axis counts steps. */
+  const stepEnds = async (): Promise<readonly number[]> => {
+    await plot.focus();
+    const found: number[] = [];
+    for (const key of ['Home', 'End']) {
+      await view.page.keyboard.press(key);
+      await view.drawn();
+      found.push(stepIn(await tooltip()));
     }
     await view.page.keyboard.press('Escape');
     return found;
@@ -92,7 +106,7 @@ describe('curves page', () => {
     assert.match(await view.page.locator('.legend-item').nth(1).innerText(), /0\.2000/);
     await check();
     await view.reload();
-    assert.deepEqual(await kinds(), ['ready']);
+    assert.deepEqual(await kinds(), ['smoothing', 'ready']);
     await view.post(curvesSnapshot(sampleRun(20), 3));
     await check();
 
@@ -394,6 +408,76 @@ describe('curves page', () => {
     await plot.focus();
     await view.page.keyboard.press('End');
     assert.match(await tooltip(), /step 29\d{4}/);
+  });
+
+  test('long runs are drawn whole from their first message, and have every point in the end', async () => {
+    const count = 120_000;
+    const steps = Array.from({ length: count }, (_, index) => index);
+    const none = steps.map(() => NaN);
+    const run = {
+      directory: RUN,
+      name: 'long',
+      series: ['train/loss', 'val/loss'].map((tag) => ({
+        tag,
+        source: `${RUN}/log.csv`,
+        steps,
+        epochs: none,
+        wallTimes: none,
+        values: steps.map((step) => Math.sin(step / 5000)),
+      })),
+      checkpoints: [],
+      averages: [],
+      health: [],
+    };
+    const all = { scanning: false, runs: [{ directory: RUN, name: 'long' }], wanted: [RUN], shown: [run] };
+    const feed = new CurvesFeed();
+    const first = feed.snapshot(all);
+    assert.ok(first.kind === 'snapshot' && first.more && first.shown[0]?.series.length === 0);
+    await view.post(first);
+    await view.page.locator('.plot[aria-busy=false]').waitFor();
+    const content = view.page.locator('.content');
+    assert.equal(await content.getAttribute('aria-busy'), 'true', 'points are on their way');
+    assert.deepEqual(await stepEnds(), [0, count - 1]);
+    await plot.focus();
+    const zoomIn = async (times: number): Promise<void> => {
+      for (let time = 0; time < times; time++) {
+        await view.page.keyboard.press('+');
+        await view.drawn();
+      }
+    };
+    await zoomIn(6);
+    const zoomed = await stepEnds();
+    assert.ok(zoomed[1]! - zoomed[0]! < count / 30, `zoomed to ${zoomed.join(' to ')}`);
+    for (let message = feed.next(all); message !== undefined; message = feed.next(all)) {
+      await view.post(message);
+    }
+    await view.page.locator('.content[aria-busy=false]').waitFor();
+    assert.deepEqual(
+      (await stepEnds()).map(
+        (step) => Math.abs(step - zoomed[0]!) < 400 || Math.abs(step - zoomed[1]!) < 400,
+      ),
+      [true, true],
+      'the zoom is as it was',
+    );
+    // Every point of the log, not only those of the overview.
+    await view.page.keyboard.press('0');
+    await view.drawn();
+    await zoomIn(13);
+    const [from, to] = await stepEnds();
+    await view.page.keyboard.press('Home');
+    await view.page.keyboard.press('ArrowRight');
+    await view.drawn();
+    assert.ok(to! - from! < 60, `${from} to ${to}`);
+    assert.equal(stepIn(await tooltip()), from! + 1);
+    view.assertClean();
+  });
+
+  test('the host is told how to smooth: at once, and before it is asked again', async () => {
+    await view.post(curvesSnapshot(sampleRun()));
+    await view.page.locator('#smoothing').fill('0.9');
+    assert.deepEqual((await view.sent()).at(-1), { kind: 'smoothing', smoothing: 0.9 });
+    await view.reload();
+    assert.deepEqual(await view.sent(), [{ kind: 'smoothing', smoothing: 0.9 }, { kind: 'ready' }]);
   });
 
   test('explains what is missing', async () => {

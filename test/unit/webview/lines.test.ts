@@ -247,6 +247,30 @@ describe('LineCache', () => {
     assert.equal(lines.get(sparse)?.smoothed, undefined);
   });
 
+  test('of an overview it takes the average that came with it, if that is what is wanted', () => {
+    const tag = 'long';
+    const all = Array.from({ length: 1000 }, (_, index) => index);
+    const overview = {
+      ...name(tag),
+      total: all.length,
+      steps: Float64Array.of(0, 499, 999),
+      values: Float64Array.of(0, 499, 999),
+      smoothing: 0.6,
+      averages: Float64Array.of(0, 400, 900),
+    };
+    const series = new StoredSeries('/run', name(tag));
+    series.glance(overview);
+    const cache = new LineCache();
+    const lineOf = (smoothing: number) => cache.lines([series, sparse], ON_STEPS, smoothing).get(series)!;
+    assert.deepEqual([...lineOf(0.6).smoothed!.y], [0, 400, 900]);
+    // The overview has few points, but the series is the dense one: the sparse one is not smeared.
+    assert.equal(cache.lines([series, sparse], ON_STEPS, 0.6).get(sparse)?.smoothed, undefined);
+    assert.equal(lineOf(0.9).smoothed, undefined);
+    const columns = Float64Array.from(all);
+    series.put({ ...name(tag), from: 0, total: all.length, steps: columns, values: columns });
+    assert.deepEqual([lineOf(0.9).raw.y.length, lineOf(0.9).smoothed?.y.length], [1000, 1000]);
+  });
+
   test('makes a line again only when something about it changed', () => {
     const cache = new LineCache();
     const first = cache.lines([dense, sparse], ON_STEPS, 0.6).get(dense)!;

@@ -8,6 +8,8 @@ import { POINTS_PER_MESSAGE } from '../../../src/extension/panels/curvesFeed.ts'
 import { CurvesSession } from '../../../src/extension/panels/curvesSession.ts';
 import { escapeHtml, newNonce, pageHtml } from '../../../src/extension/panels/html.ts';
 import { ResultSession } from '../../../src/extension/panels/resultSession.ts';
+import { smooth } from '../../../webview/curves/smooth.ts';
+import { defaultSmoothing } from '../../../webview/curves/state.ts';
 import { CurvesStore } from '../../../webview/curves/store.ts';
 import { readToCurves, type ResultMore, type ToCurves, type ToResult } from '../../../webview/protocol.ts';
 import { sampleReport } from '../../e2e/webviews/samples.ts';
@@ -303,13 +305,55 @@ describe('CurvesSession', () => {
     for (let part = 0; part < sent.length; part++) {
       const message = sent[part]!;
       assert.equal(store.apply(message), true);
-      assert.equal(message.more, part < 3);
+      // First comes an overview, then the points.
+      assert.equal(message.more, part < 4);
+      assert.equal(store.series[0]!.overview !== undefined, part < 4);
       taken[part]!();
       await new Promise(setImmediate);
     }
-    assert.equal(sent.length, 4);
+    assert.equal(sent.length, 5);
     assert.equal(store.series[0]!.length, length + 1);
     assert.deepEqual([...store.series[0]!.values.slice(-2)], [length - 1, -1]);
+  });
+
+  test('long logs are seen at a glance with the first message, smoothed as on the page', () => {
+    const tags = ['train/loss', 'val/loss', 'grad'];
+    const long = Array.from({ length: POINTS_PER_MESSAGE / 2 }, (_, index) => Math.sin(index));
+    const many = run({ series: [...tags.map((tag) => series(long, tag)), series([1, 2], 'short')] });
+    const { session, sent } = curvesSession(snapshotOf(many));
+    const glances = () => {
+      const message = sent.at(-1);
+      assert.ok(message?.kind === 'snapshot' && message.more);
+      const [{ overviews = [], series: whole } = { series: [] }] = message.shown;
+      assert.deepEqual(
+        [overviews.map(({ tag, total }) => [tag, total]), whole.map(({ tag }) => tag)],
+        [tags.map((tag) => [tag, long.length]), ['short']],
+      );
+      assert.ok(overviews.every(({ values }) => values.length < 5000));
+      return overviews[0]!;
+    };
+    session.receive({ kind: 'ready' });
+    assert.equal(glances().smoothing, defaultSmoothing(long.length));
+    session.receive({ kind: 'smoothing', smoothing: 0.9 });
+    session.receive({ kind: 'ready' });
+    const { steps, averages } = glances();
+    const wanted = smooth(Float64Array.from(long), 0.9);
+    assert.deepEqual(
+      averages,
+      steps.map((step) => wanted[step]!),
+    );
+    session.receive({ kind: 'smoothing', smoothing: 0 });
+    session.receive({ kind: 'ready' });
+    assert.equal(glances().averages, undefined);
+  });
+
+  test('what fits into a message comes without overviews', () => {
+    const { session, sent } = curvesSession(
+      snapshotOf(run({ series: [series(Array.from({ length: POINTS_PER_MESSAGE }, () => 1))] })),
+    );
+    session.receive({ kind: 'ready' });
+    assert.ok(sent[0]?.kind === 'snapshot' && !sent[0].more);
+    assert.equal(sent[0].shown[0]!.overviews, undefined);
   });
 
   const average = entry('avg', {

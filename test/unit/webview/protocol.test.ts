@@ -41,6 +41,15 @@ describe('messages to the curves page', () => {
     assert.deepEqual(readToCurves(throughChannel(message)), message);
   });
 
+  test('an overview comes through whole, and is refused when its columns differ', () => {
+    const { key, tag, source, steps, values } = points();
+    const overview = { key, tag, source, total: 1000, steps, values, smoothing: 0.6 };
+    const message = (averages: Float64Array): ToCurves =>
+      curvesSnapshot({ ...sampleRun(2), series: [], overviews: [{ ...overview, averages }] });
+    assert.deepEqual(readToCurves(throughChannel(message(values))), message(values));
+    assert.equal(readToCurves(message(new Float64Array(values.length + 1))), undefined);
+  });
+
   test('a metric of NaN is NaN again, not null', () => {
     const run = sampleRun(2);
     const message = curvesSnapshot({
@@ -149,6 +158,10 @@ describe('messages from the pages', () => {
       paths: ['/c'],
     });
     assert.deepEqual(readFromCurves({ kind: 'reveal', path: '/c' }), { kind: 'reveal', path: '/c' });
+    assert.deepEqual(readFromCurves({ kind: 'smoothing', smoothing: 0.5 }), {
+      kind: 'smoothing',
+      smoothing: 0.5,
+    });
     assert.deepEqual(readFromResult({ kind: 'copy', text: 'x' }), { kind: 'copy', text: 'x' });
   });
 
@@ -156,6 +169,9 @@ describe('messages from the pages', () => {
     assert.equal(readFromCurves({ kind: 'reveal', path: 7 }), undefined);
     assert.equal(readFromCurves({ kind: 'reveal', path: 'x'.repeat(10_000) }), undefined);
     assert.equal(readFromCurves({ kind: 'copy', text: 'x' }), undefined);
+    for (const smoothing of [1, -0.1, NaN, '0']) {
+      assert.equal(readFromCurves({ kind: 'smoothing', smoothing }), undefined);
+    }
     assert.equal(readFromResult({ kind: 'copy', text: 'x'.repeat(100_000) }), undefined);
     assert.equal(readFromResult({ kind: 'selectRuns', directories: null }), undefined);
     assert.equal(readFromResult(undefined), undefined);

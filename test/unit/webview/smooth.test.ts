@@ -62,17 +62,17 @@ test('a sparser series has the time constant of the densest one', () => {
   assert.equal(meanSpacing(dense), 1);
   assert.equal(meanSpacing(sparse), 8);
   // After 8 steps an impulse is worth the same in both.
-  assert.ok(Math.abs(weightFor(0.6, sparse, 1) - 0.6 ** 8) < 1e-15);
-  assert.equal(weightFor(0.6, dense, 1), 0.6);
-  assert.equal(weightFor(0, sparse, 1), 0);
-  assert.equal(weightFor(0.6, line(5), 1), 0);
+  assert.ok(Math.abs(weightFor(0.6, meanSpacing(sparse), 1) - 0.6 ** 8) < 1e-15);
+  assert.equal(weightFor(0.6, meanSpacing(dense), 1), 0.6);
+  assert.equal(weightFor(0, meanSpacing(sparse), 1), 0);
+  assert.equal(weightFor(0.6, meanSpacing(line(5)), 1), 0);
 });
 
 test('a point more does not change the weight, a spacing that differs does', () => {
   const nearly = line(...Array.from({ length: 1000 }, (_, index) => index * 1.01));
-  assert.equal(weightFor(0.6, nearly, 1), 0.6);
+  assert.equal(weightFor(0.6, meanSpacing(nearly), 1), 0.6);
   // To a quarter of an octave, so at most an eighth off: 2^(1/8) is 9 %.
-  const exponent = Math.log(weightFor(0.6, line(0, 10, 20), 1)) / Math.log(0.6);
+  const exponent = Math.log(weightFor(0.6, meanSpacing(line(0, 10, 20)), 1)) / Math.log(0.6);
   assert.ok(exponent > 10 / 1.091 && exponent < 10 * 1.091, String(exponent));
 });
 

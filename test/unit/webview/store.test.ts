@@ -135,6 +135,32 @@ describe('CurvesStore', () => {
     assert.equal(seriesOf(store)!.length, 1000);
   });
 
+  test('an overview stands for a series until all of its points are there', () => {
+    const store = new CurvesStore();
+    const overview = {
+      ...part(0, [1, 9]),
+      steps: Float64Array.of(0, 3),
+      total: 4,
+      smoothing: 0,
+      wallTimes: Float64Array.of(1000, 4000),
+    };
+    store.apply(snapshot(1, { ...run([]), overviews: [overview] }));
+    const series = seriesOf(store)!;
+    assert.deepEqual(
+      [values(store), [...series.steps], series.length, series.timed],
+      [[1, 9], [0, 3], 4, true],
+    );
+    const { version } = series;
+    store.apply(increment(2, [{ ...part(0, [1, 2]), total: 4 }]));
+    assert.deepEqual([values(store), series.version], [[1, 9], version], 'nothing else is shown yet');
+    const { rewrites } = series;
+    store.apply(increment(3, [{ ...part(2, [3, 9]), total: 4 }]));
+    assert.deepEqual([values(store), [...series.steps], series.timed], [[1, 2, 3, 9], [0, 1, 2, 3], false]);
+    assert.ok(series.version > version && series.rewrites > rewrites, 'lines are made anew');
+    store.apply(increment(4, [part(4, [5])]));
+    assert.deepEqual([values(store), series.length], [[1, 2, 3, 9, 5], 5]);
+  });
+
   test('points that are only added are told from points that changed', () => {
     const store = new CurvesStore();
     store.apply(snapshot(1, run([part(0, [1, 2])])));
