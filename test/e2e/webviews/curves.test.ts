@@ -250,10 +250,12 @@ describe('curves page', () => {
       await view.post(runsSnapshot(severalRuns()));
       const axis = view.page.getByLabel('X axis', { exact: true });
       await axis.selectOption('relative');
+      await view.drawn();
       await plot.focus();
       await view.page.keyboard.press('Home');
       assert.match(await tooltip(), /^(epoch-\d+\.safetensors\s+)?relative time \d+:\d\d/);
       await axis.selectOption('wall');
+      await view.drawn();
       await plot.focus();
       await view.page.keyboard.press('Home');
       assert.match(await tooltip(), /^(epoch-\d+\.safetensors\s+)?wall time Oct 14, 2026/);
