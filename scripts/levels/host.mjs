@@ -13,7 +13,7 @@ export async function hostLevel({ environment, temporary, output }) {
     cwd: root,
     env: { ...environment, TWA_TEST_SUMMARY: file },
     quiet: true,
-    timeout: 300_000,
+    timeout: 600_000,
   });
   // The editor's own log, chatty even when all is well.
   await writeFile(path.join(output, 'host.log'), ended.output);

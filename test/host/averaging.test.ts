@@ -92,7 +92,7 @@ describe('Averaging', () => {
     const tab = vscode.window.tabGroups.activeTabGroup.activeTab;
     assert.ok(tab?.input instanceof vscode.TabInputWebview);
     assert.match(tab.input.viewType, /twa\.result$/);
-  }).timeout(60_000);
+  });
 
   it('leaves nothing behind when it is cancelled', async () => {
     const done = call('twa.average', CHECKPOINTS);
@@ -155,7 +155,7 @@ describe('Averaging', () => {
       readFileSync(path.join(directory, 'averages', 'mine', 'twa-report.json'), 'utf8'),
     ) as AverageReport;
     assert.equal(report.provenance.options?.rule, 'iclr');
-  }).timeout(60_000);
+  });
 
   it('runs again with everything that a result was made with, and says how long that took', async () => {
     await call('twa.averageUniformly', CHECKPOINTS.slice(1));
@@ -189,7 +189,7 @@ describe('Averaging', () => {
         ) as AverageReport,
     );
     assert.equal(one?.provenance.outputSha256, two?.provenance.outputSha256, 'the same pass, the same bytes');
-  }).timeout(60_000);
+  });
 
   it('queues passes in the tree, where one that waits can be cancelled', async () => {
     const rows = () =>
@@ -211,7 +211,7 @@ describe('Averaging', () => {
     await first;
     assert.deepEqual(rows(), []);
     assert.deepEqual(averages(), []);
-  }).timeout(60_000);
+  });
 
   it('refuses a checkpoint that is cut off and names it', async () => {
     await truncate(path.join(directory, 'epoch-002', 'weights.bin'), 1000);

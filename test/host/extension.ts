@@ -39,7 +39,7 @@ export async function copyTask(): Promise<void> {
 }
 
 /** Asks again and again until there is an answer. */
-export async function eventually<T>(what: string, ask: () => T | undefined, limitMs = 10_000): Promise<T> {
+export async function eventually<T>(what: string, ask: () => T | undefined, limitMs = 30_000): Promise<T> {
   const end = Date.now() + limitMs;
   while (Date.now() < end) {
     const answer = ask();

@@ -24,7 +24,7 @@ class Silent extends Mocha.reporters.Base {}
 
 export function run(): Promise<void> {
   note(`in VS Code ${vscode.version} (${vscode.env.appHost}), Node ${process.versions.node}`);
-  const mocha = new Mocha({ ui: 'bdd', timeout: 30_000, reporter: Silent, ...only() });
+  const mocha = new Mocha({ ui: 'bdd', timeout: 60_000, reporter: Silent, ...only() });
   for (const name of readdirSync(__dirname)
     .filter((name) => name.endsWith('.test.cjs'))
     .sort()) {

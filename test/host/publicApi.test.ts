@@ -79,7 +79,7 @@ describe('The API for other extensions', () => {
     }
     assert.ok(Math.abs(accuracyOf(merged) - twaRow.metric) < 1e-9, 'the accuracy in the report is true');
     await eventually('the average in the view', () => run()?.averages[0]);
-  }).timeout(60_000);
+  });
 
   it('cancels an average and leaves nothing behind', async () => {
     const controller = new AbortController();
@@ -101,7 +101,7 @@ describe('The API for other extensions', () => {
     await assert.rejects(ask({ checkpoints: [], method: 'mean' }), /method must be one of uniform/);
     await assert.rejects(ask({ checkpoints: [directory], method: 'twa' }), /needs a task/);
     assert.throws(() => extension.exports.getApi(2 as 1), /There is no version 2/);
-  }).timeout(60_000);
+  });
 
   it('refuses registrations that it cannot keep', async () => {
     const format = (text: string) => `export const format = ${text};`;

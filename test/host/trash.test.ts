@@ -131,7 +131,7 @@ describe('Moving to the trash', () => {
     await eventually('no average', () => (run()?.averages.length === 0 ? true : undefined));
     await call(['epoch-001']);
     assert.deepEqual((await readdir(bin)).sort(), ['epoch-001', 'uniform-1']);
-  }).timeout(60_000);
+  });
 
   it('proposes all but the best, and moves none of it by itself', async () => {
     await eventually('metrics', () =>
