@@ -168,6 +168,9 @@ async function measure(backend: string, model: string): Promise<Measured> {
   const examples = Int32Array.from({ length: batchSize }, (_, k) => k);
   const { fit } = engine.splits;
   const withBatch = async (work: (batch: unknown) => Promise<void>): Promise<void> => {
+    // A turn of the event loop, as tfjs's own training takes one between batches, and a TWA step to hear of a cancel:
+    // collecting garbage is then part of the step that made it, and not of the next one of another kind.
+    await new Promise(setImmediate);
     const batch = await engine.batch(
       fit.from,
       examples.map((k) => fit.indices[k]!),

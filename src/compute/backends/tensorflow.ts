@@ -8,6 +8,7 @@ import util from 'node:util';
 import { registerGradients } from '../gradients.ts';
 import { tf } from '../tf.ts';
 import { findPackage, type FoundPackage } from './packages.ts';
+import { registerTensorflowKernels } from './tensorflow-kernels.ts';
 import { Unavailable } from './types.ts';
 import type { Backend, Started } from './types.ts';
 
@@ -28,6 +29,7 @@ async function start(roots: readonly string[]): Promise<Started> {
     tried.add(found.folder);
     try {
       load(found);
+      registerTensorflowKernels();
       if (!(await tf.setBackend('tensorflow'))) throw new Error('the backend did not start');
       await tf.ready();
       const backend = tf.backend() as unknown as NodeBackend;
