@@ -1,6 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { DeviceReport } from '../../compute/protocol.ts';
+import { routeDirectory } from '../../compute/setup/home.ts';
 import { install } from '../../compute/setup/install.ts';
 import { planSetup, type Plan, type Route } from '../../compute/setup/plan.ts';
 import { takeSurvey, type Survey } from '../../compute/setup/survey.ts';
@@ -11,8 +12,8 @@ import type { Dialogs, Option } from '../dialogs.ts';
 import { requireTrust } from '../trust.ts';
 
 /**
- * Looks what there is, shows it with what can be done, and does what the user picks. Picking is the consent: each entry
- * says what it downloads and compiles, and nothing happens before.
+ * Looks what there is, shows what can be done about it, and does what the user picks and then agrees to: what it
+ * downloads and compiles is told in full, which a line of a list has no room for.
  */
 export async function setUpGpu(
   jobs: JobQueue,
@@ -31,6 +32,7 @@ export async function setUpGpu(
     await dialogs.notify('info', route.blocked, []);
     return;
   }
+  if (!(await agreed(route, plan, dialogs))) return;
   const report = await carryOut(route, survey, jobs, log);
   log.info(`${report.name}: ${report.detail}`);
   await tell(report, dialogs);
@@ -65,8 +67,14 @@ async function choose({ found, routes, recommended }: Plan, dialogs: Dialogs): P
     placeholder:
       recommended === undefined
         ? l10n.t('{0} Nothing faster is proposed; what was found is in the log.', status)
-        : l10n.t('{0} Nothing is downloaded or compiled before you choose.', status),
+        : l10n.t('{0} Nothing is downloaded or compiled before you agree.', status),
   });
+}
+
+function agreed({ name, title, gives, does }: Route, { found }: Plan, dialogs: Dialogs): Promise<boolean> {
+  const place = l10n.t('It goes into {0}, and is used once its gradients are right.', routeDirectory(name));
+  const detail = [gives, does, place, found.map((sentence) => `• ${sentence}`).join('\n')].join('\n\n');
+  return dialogs.confirm(title, detail, l10n.t('Set Up'));
 }
 
 async function carryOut(
