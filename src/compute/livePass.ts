@@ -4,6 +4,7 @@ import { lineOf } from '../core/live/compose.ts';
 import type { LiveLine } from '../core/live/line.ts';
 import { appendLine, liveLogOf, pathInRun, readLiveLog } from '../core/live/log.ts';
 import { beforeOf, duePass, type LivePlan } from '../core/live/schedule.ts';
+import { stopVerdict, type Verdict } from '../core/live/verdict.ts';
 import type { CheckpointEntry, Run } from '../core/runs/types.ts';
 import { runJob, type JobHooks } from './client.ts';
 import type { LiveRequest } from './protocol.ts';
@@ -17,6 +18,10 @@ export async function dueNow(run: Run, plan: LivePlan): Promise<readonly Checkpo
     beforeOf(last, (name) => pathInRun(directory, name)),
     plan,
   );
+}
+
+export async function readVerdict({ directory }: Run): Promise<Verdict | undefined> {
+  return stopVerdict(await readLiveLog(liveLogOf(directory)));
 }
 
 /** Rejects as {@link runJob} does, and then has written nothing. */

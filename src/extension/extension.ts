@@ -12,10 +12,12 @@ import { commandHandlers } from './commands/handlers.ts';
 import { ReportChoice } from './commands/reportChoice.ts';
 import { SelectionCommands } from './commands/selection.ts';
 import { ShowCommands } from './commands/show.ts';
+import { targetOfNode } from './commands/targets.ts';
 import type { Target } from './commands/targets.ts';
 import { vscodeDialogs } from './dialogs.ts';
 import type { Dialogs } from './dialogs.ts';
 import { reportError } from './errors.ts';
+import { KeepAveraged } from './live/keepAveraged.ts';
 import { CurvesPanels } from './panels/curves.ts';
 import { CurvesExport } from './panels/curvesExport.ts';
 import { ResultPanels } from './panels/result.ts';
@@ -41,6 +43,7 @@ export interface Internals {
   readonly view: RunsView;
   readonly jobs: JobQueue;
   readonly flow: () => Promise<AveragingFlow>;
+  readonly live: KeepAveraged;
   readonly tensors: TensorsPanels;
   readonly actions: ResultActions;
   /** Puts answers in place of the real dialogs, which nobody can press inside a test host. Gives the way back. */
@@ -67,7 +70,19 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   jobs = queue;
   const runs = new Runs(log);
   const liveness = new Liveness({ runs, stalledIntervals: () => readSetting('stalledAfter') });
-  const view = new RunsView(runs, liveness, queue, memory);
+  const live = new KeepAveraged({
+    runs,
+    liveness,
+    jobs: queue,
+    memory,
+    dialogs,
+    log,
+    selected: () => view.selection.map(targetOfNode),
+    createTaskFile: (targets) => createTaskFile(targets),
+    showCurves: (directory) => curves.show(directory),
+    reportError: (error) => reportError(error, log, dialogs),
+  });
+  const view: RunsView = new RunsView(runs, liveness, queue, live.keeper, memory);
   const comparison = new ResultsDocument(runs);
   const reveal = (path: string): Promise<void> => view.reveal(path);
   const actions = new ResultActions({
@@ -85,7 +100,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     actions,
     reportError: (error) => reportError(error, log, dialogs),
   });
-  const curves = new CurvesPanels({
+  const curves: CurvesPanels = new CurvesPanels({
     extensionUri,
     log,
     reveal,
@@ -144,6 +159,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
     runs,
     jobs: queue,
     flow,
+    live,
     selection,
     trash: once(async () => {
       const { TrashCommands } = await import('./trash/commands.ts');
@@ -165,6 +181,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
   context.subscriptions.push(
     log,
     runs,
+    live,
     view,
     results,
     curves,
@@ -193,6 +210,7 @@ export function activate(context: vscode.ExtensionContext): TwaExtension {
       view,
       jobs: queue,
       flow,
+      live,
       tensors,
       actions,
       answerWith: (answers) => replaced(dialogs, answers),

@@ -4,6 +4,7 @@
  */
 import { MEMORY_MODES } from '../compute/protocol.ts';
 import type { BackendChoice, MemoryMode } from '../compute/protocol.ts';
+import { EVERY } from '../core/live/schedule.ts';
 import { STALLED_INTERVALS } from '../core/runs/status.ts';
 
 /** publisher.name */
@@ -25,6 +26,8 @@ export const COMMANDS = [
   'twa.averageUniformly',
   'twa.averageAgain',
   'twa.cancelAveraging',
+  'twa.keepAveraged',
+  'twa.stopKeepingAveraged',
   'twa.createTaskFile',
   'twa.showResult',
   'twa.openTensors',
@@ -93,6 +96,7 @@ export interface ContextKeys {
   'twa.hasAverages': boolean;
   'twa.scanning': boolean;
   'twa.averaging': boolean;
+  'twa.keepsAveraged': boolean;
   'twa.filtered': boolean;
 }
 
@@ -111,6 +115,11 @@ export interface Settings {
   /** After how many of its usual intervals a silent run is called stalled. */
   stalledAfter: number;
   notifyHealth: boolean;
+  /** A live pass after so many new checkpoints. */
+  'live.every': number;
+  /** Of how many of the newest checkpoints; 0: the newer half. */
+  'live.window': number;
+  'live.useGpu': boolean;
   backend: BackendChoice;
   /** Empty: the Python extension's, or found. */
   pythonPath: string;
@@ -132,6 +141,9 @@ export const SETTINGS: { readonly [Name in SettingName]: (value: unknown) => Set
   metric: (value) => (typeof value === 'string' ? value.trim() : ''),
   stalledAfter: (value) => (typeof value === 'number' && value >= 1 ? value : STALLED_INTERVALS),
   notifyHealth: (value) => value === true,
+  'live.every': (value) => (typeof value === 'number' && value >= 1 ? Math.floor(value) : EVERY),
+  'live.window': (value) => (typeof value === 'number' && value >= 1 ? Math.floor(value) : 0),
+  'live.useGpu': (value) => value === true,
   backend: (value) => BACKENDS.find((known) => known === value) ?? 'auto',
   pythonPath: (value) => (typeof value === 'string' ? value.trim() : ''),
   pytorchProcesses: (value) => (typeof value === 'number' && value >= 1 ? Math.floor(value) : 1),

@@ -1,6 +1,7 @@
 /** Which series belong into one chart: those of the same quantity, whatever they call the split they come from. */
 
-export type Role = 'train' | 'validation' | 'test';
+/** `averaged`: of averages that were made while training went on. */
+export type Role = 'train' | 'validation' | 'test' | 'averaged';
 
 export interface NamedSeries {
   readonly key: string;
@@ -18,7 +19,7 @@ export interface GroupMember<S extends NamedSeries> {
 export interface SeriesGroup<S extends NamedSeries> {
   /** The quantity, normalised: "loss", "accuracy", "box loss". Also the title. */
   readonly key: string;
-  /** Training, then validation, then test. */
+  /** Training, then validation, test and averages. */
   readonly members: readonly GroupMember<S>[];
 }
 
@@ -35,8 +36,9 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
   ['evaluation', 'validation'],
   ['test', 'test'],
   ['testing', 'test'],
+  ['averaged', 'averaged'],
 ]);
-const ROLE_ORDER: readonly Role[] = ['train', 'validation', 'test'];
+const ROLE_ORDER: readonly Role[] = ['train', 'validation', 'test', 'averaged'];
 /** Say how a value was gathered, not what it is: Keras' `epoch_loss`, Lightning's `loss_step`, ultralytics' `metrics/`. */
 const GATHERING: ReadonlySet<string> = new Set(['epoch', 'batch', 'step', 'metrics']);
 const SYNONYMS: ReadonlyMap<string, string> = new Map([
@@ -60,6 +62,8 @@ export function parseTag(tag: string): { readonly quantity: string; readonly rol
     role = first ?? last;
     if (first !== undefined) words.shift();
     else if (last !== undefined) words.pop();
+    // `averaged/val_accuracy`: the task's own name for the metric may say a split, too.
+    if (role === 'averaged' && words.length > 1 && ROLES.has(words[0]!)) words.shift();
   }
   while (words.length > 1 && GATHERING.has(words[0]!)) words.shift();
   while (words.length > 1 && GATHERING.has(words.at(-1)!)) words.pop();

@@ -1,8 +1,7 @@
 import path from 'node:path';
-import { dueNow, isRotatedAway, livePass } from '../../compute/livePass.ts';
+import { dueNow, isRotatedAway, livePass, readVerdict } from '../../compute/livePass.ts';
 import { FEWEST, EVERY, MOST_OF_HALF, type LivePlan } from '../../core/live/schedule.ts';
-import { FEWEST_EXAMPLES, PASSES, stopVerdict } from '../../core/live/verdict.ts';
-import { liveLogOf, readLiveLog } from '../../core/live/log.ts';
+import { FEWEST_EXAMPLES, PASSES } from '../../core/live/verdict.ts';
 import { describeLine, describeVerdict } from '../../core/live/words.ts';
 import { DEFAULT_RULE } from '../../core/averaging/defaults.ts';
 import { RULES } from '../../core/averaging/methods.ts';
@@ -86,7 +85,7 @@ ${JSON_NUMBERS}`,
         onLog: terminal.log,
       });
       terminal.print(json ? toJson(line) : describeLine(line));
-      const verdict = stopVerdict(await readLiveLog(liveLogOf(run.directory)));
+      const verdict = await readVerdict(run);
       if (verdict !== undefined && !said) terminal.note(describeVerdict(verdict));
       said ||= verdict !== undefined;
     });

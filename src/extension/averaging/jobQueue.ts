@@ -32,6 +32,7 @@ interface Entry {
   readonly title: string;
   readonly reads: readonly string[];
   readonly yields: boolean;
+  hasYielded: boolean;
   readonly controller: AbortController;
 }
 
@@ -40,6 +41,8 @@ export interface Job<T> {
   readonly result: Promise<T>;
   /** Stops the job, or takes it out of the queue. Its result then rejects as cancelled. */
   readonly cancel: () => void;
+  /** Whether it was cancelled because another job came. */
+  readonly hasYielded: () => boolean;
 }
 
 export interface JobControl {
@@ -87,8 +90,12 @@ export class JobQueue {
   ): Job<T> {
     const id = ++this.#ids;
     const controller = new AbortController();
-    for (const other of this.#entries) if (other.yields) other.controller.abort();
-    const entry: Entry = { id, title, reads, yields, controller };
+    for (const other of this.#entries) {
+      if (!other.yields) continue;
+      other.hasYielded = true;
+      other.controller.abort();
+    }
+    const entry: Entry = { id, title, reads, yields, hasYielded: false, controller };
     this.#entries.add(entry);
     const aborted = new Promise<never>((_, reject) => {
       controller.signal.addEventListener('abort', () => {
@@ -103,7 +110,7 @@ export class JobQueue {
       this.#changed();
     });
     this.#changed();
-    return { id, result, cancel: () => controller.abort() };
+    return { id, result, cancel: () => controller.abort(), hasYielded: () => entry.hasYielded };
   }
 
   /** Does nothing where the job has ended. */

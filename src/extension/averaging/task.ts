@@ -9,8 +9,19 @@ import { isInside } from '../watching/folders.ts';
 
 const ALLOWED_KEY = 'allowedTasks';
 
+/** The nearest twa.json from the run upwards, else the one in a workspace folder. */
+export async function nearestTask(runDirectory: string): Promise<string | undefined> {
+  const near = await findTask(runDirectory);
+  if (near !== undefined) return near;
+  for (const root of workspaceRoots()) {
+    const task = await findTask(root);
+    if (task !== undefined && path.dirname(task) === root) return task;
+  }
+  return undefined;
+}
+
 /**
- * The nearest twa.json from the run upwards, else the one in a workspace folder. One that lies outside the workspace
+ * The {@link nearestTask} of a run. One that lies outside the workspace
  * is not covered by workspace trust, and its module is code that would run: the user is asked once. Throws
  * `cancelled` where the user says no.
  */
@@ -19,19 +30,16 @@ export async function taskFor(
   dialogs: Dialogs,
   memory: vscode.Memento,
 ): Promise<string | undefined> {
-  const roots = (vscode.workspace.workspaceFolders ?? [])
+  const task = await nearestTask(runDirectory);
+  if (task !== undefined && !workspaceRoots().some((root) => isInside(task, root)))
+    await requireAllowed(task, dialogs, memory);
+  return task;
+}
+
+function workspaceRoots(): readonly string[] {
+  return (vscode.workspace.workspaceFolders ?? [])
     .filter(({ uri }) => uri.scheme === 'file')
     .map(({ uri }) => uri.fsPath);
-  const near = await findTask(runDirectory);
-  if (near !== undefined) {
-    if (!roots.some((root) => isInside(near, root))) await requireAllowed(near, dialogs, memory);
-    return near;
-  }
-  for (const root of roots) {
-    const task = await findTask(root);
-    if (task !== undefined && path.dirname(task) === root) return task;
-  }
-  return undefined;
 }
 
 async function requireAllowed(task: string, dialogs: Dialogs, memory: vscode.Memento): Promise<void> {

@@ -2,6 +2,7 @@ import type * as vscode from 'vscode';
 import type { AveragingFlow } from '../averaging/flow.ts';
 import type { JobQueue } from '../averaging/jobQueue.ts';
 import type { Dialogs } from '../dialogs.ts';
+import type { KeepAveraged } from '../live/keepAveraged.ts';
 import type { CommandHandlers } from '../names.ts';
 import type { ResultsDocument } from '../results/document.ts';
 import type { TensorsCommands } from '../tensors/commands.ts';
@@ -24,6 +25,7 @@ export interface Services {
   readonly runs: Runs;
   readonly jobs: JobQueue;
   readonly flow: () => Promise<AveragingFlow>;
+  readonly live: KeepAveraged;
   readonly selection: SelectionCommands;
   readonly arrange: ArrangeCommands;
   readonly comparison: ResultsDocument;
@@ -42,7 +44,7 @@ export interface Services {
  * when it is asked for.
  */
 export function commandHandlers(services: Services): CommandHandlers {
-  const { runs, jobs, flow, selection, arrange, comparison, show, tensors, trash } = services;
+  const { runs, jobs, flow, live, selection, arrange, comparison, show, tensors, trash } = services;
   const { dialogs, log, createTaskFile } = services;
   const on =
     (handle: (targets: readonly Target[]) => unknown) =>
@@ -62,6 +64,8 @@ export function commandHandlers(services: Services): CommandHandlers {
     'twa.averageUniformly': on(async (targets) => (await flow()).start('uniform', targets)),
     'twa.averageAgain': on(async (targets) => (await flow()).again(targets)),
     'twa.cancelAveraging': (first, second) => cancelJobs(first, second, jobs, dialogs),
+    'twa.keepAveraged': on((targets) => live.start(targets)),
+    'twa.stopKeepingAveraged': on((targets) => live.stop(targets)),
     'twa.createTaskFile': on((targets) => createTaskFile(targets)),
     'twa.showResult': on((targets) => show.result(targets)),
     'twa.openTensors': on(async (targets) => (await tensors()).open(targets)),

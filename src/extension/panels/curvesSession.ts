@@ -151,10 +151,12 @@ export class CurvesSession {
         return;
       case 'exportData': {
         const wanted = new Set(message.series);
-        const runs = this.runs.map(({ directory, name, series }) => ({
+        const runs = this.runs.map(({ directory, name, series, averagedSeries }) => ({
           directory,
           name,
-          series: series.filter((one) => wanted.has(`${directory}\n${seriesKey(one)}`)),
+          series: [...series, ...averagedSeries].filter((one) =>
+            wanted.has(`${directory}\n${seriesKey(one)}`),
+          ),
         }));
         this.#port.saveData(
           message.format,
@@ -231,7 +233,7 @@ export class CurvesSession {
       shown = {
         directory: run.directory,
         name: run.name,
-        series: run.series,
+        series: [...run.series, ...run.averagedSeries],
         checkpoints: run.checkpoints.map(checkpointMark),
         averages: run.averages.flatMap((entry) => this.#averageMark(entry)),
         health: healthOf(run).map((finding) => ({

@@ -6,6 +6,8 @@ import type { ViewItem } from '../names.ts';
 import { escapeMarkdown, formatBytes, formatMetric, formatTime } from '../text.ts';
 import { metricGoal } from '../../core/runs/goals.ts';
 import type { RunStatus } from '../../core/runs/status.ts';
+import type { Verdict } from '../../core/live/verdict.ts';
+import { liveText, verdictSentence } from '../live/words.ts';
 import {
   findingMarks,
   findingSentence,
@@ -44,13 +46,18 @@ export interface Look {
 export interface RunLook extends Look {
   readonly status: RunStatus;
   readonly pinned: boolean;
+  /** Absent: it is not kept averaged. */
+  readonly live?: { readonly verdict: Verdict | undefined };
 }
 
 const MOST_METRICS_IN_TOOLTIP = 12;
 const MOST_SOURCES_IN_TOOLTIP = 10;
 
 export function describeRun(run: Run, look: RunLook): Row {
-  const { checked, metric, best, status, pinned, now, locale } = look;
+  const { checked, metric, best, status, pinned, live, now, locale } = look;
+  const isOver = status.state === 'finished' || status.state === 'failed';
+  // Whether to stop is no question any more when it has ended.
+  const verdict = isOver ? undefined : live?.verdict;
   const complete = checkable(run);
   const bytes = [...run.checkpoints, ...run.averages].reduce((sum, entry) => sum + entry.bytes, 0);
   const counts = [
@@ -70,6 +77,8 @@ export function describeRun(run: Run, look: RunLook): Row {
     ...(status.state === 'finished' ? [] : [stateLabel(status.state)]),
     ...findingMarks(status.findings),
     ...(speed === undefined ? [] : [speed]),
+    ...(live === undefined ? [] : [liveText(run) ?? l10n.t('kept averaged')]),
+    ...(verdict === undefined ? [] : [l10n.t('stop now')]),
     // What the numbers of its checkpoints are, once for all of them.
     ...(bestValue === undefined ? [] : [l10n.t('best {0} {1}', metric!.tag, bestValue)]),
     ...counts,
@@ -91,6 +100,7 @@ export function describeRun(run: Run, look: RunLook): Row {
             .filter((part) => part !== undefined)
             .join(' · '),
         ),
+        ...(verdict === undefined ? [] : [escapeMarkdown(verdictSentence(verdict))]),
         ...status.findings.map((finding) => escapeMarkdown(findingSentence(finding))),
         escapeMarkdown(run.directory),
       ]);

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Run } from '../../core/runs/types.ts';
 import { readSetting } from '../api.ts';
 import type { JobQueue } from '../averaging/jobQueue.ts';
+import type { Keeper } from '../live/keeper.ts';
 import type { Liveness } from '../watching/liveness.ts';
 import type { Runs } from '../watching/runs.ts';
 import { arrange } from './arrangement.ts';
@@ -18,6 +19,7 @@ export interface TreeDependencies {
   readonly runs: Runs;
   readonly liveness: Liveness;
   readonly jobs: JobQueue;
+  readonly live: Pick<Keeper, 'kept' | 'verdict' | 'onChange'>;
   readonly checked: () => Checked;
   readonly arrangement: () => Arrangement;
 }
@@ -30,6 +32,7 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
   readonly #runs: Runs;
   readonly #liveness: Liveness;
   readonly #jobs: JobQueue;
+  readonly #live: TreeDependencies['live'];
   readonly #checked: () => Checked;
   readonly #arrangement: () => Arrangement;
   readonly #nodes = new NodeCache();
@@ -44,10 +47,11 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor({ runs, liveness, jobs, checked, arrangement }: TreeDependencies) {
+  constructor({ runs, liveness, jobs, live, checked, arrangement }: TreeDependencies) {
     this.#runs = runs;
     this.#liveness = liveness;
     this.#jobs = jobs;
+    this.#live = live;
     this.#checked = checked;
     this.#arrangement = arrangement;
     this.#shown = this.#arranged();
@@ -55,6 +59,7 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
       runs.onChange(() => this.#update(new Set())),
       liveness.onChange((changes) => this.#update(new Set(changes.map(({ run }) => run.directory)))),
       jobs.onChange(() => this.#updateJobs()),
+      live.onChange((directory) => this.#update(new Set([directory]))),
     ];
   }
 
@@ -209,6 +214,7 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
       ...this.#metricAndBest(run),
       checked: this.#checked(),
       status: this.#liveness.status(run),
+      ...(this.#live.kept.has(run.directory) ? { live: { verdict: this.#live.verdict(run.directory) } } : {}),
       pinned: this.#arrangement().pinned.has(run.directory),
       now: Date.now(),
       locale: vscode.env.language,

@@ -10,6 +10,7 @@ import { AS_FOUND, ORDERS } from './arrangement.ts';
 import type { Arrangement } from './arrangement.ts';
 import type { Node, TreeNode } from './nodes.ts';
 import { RunsTree } from './provider.ts';
+import type { TreeDependencies } from './provider.ts';
 import { changedRuns, checkedRuns, pruned, toggled } from './selection.ts';
 import type { Checked, CheckedRun } from './selection.ts';
 
@@ -26,7 +27,13 @@ export class RunsView implements vscode.Disposable {
   #checked: Checked;
   #arrangement: Arrangement;
 
-  constructor(runs: Runs, liveness: Liveness, jobs: JobQueue, memory: vscode.Memento) {
+  constructor(
+    runs: Runs,
+    liveness: Liveness,
+    jobs: JobQueue,
+    live: TreeDependencies['live'],
+    memory: vscode.Memento,
+  ) {
     this.#runs = runs;
     this.#memory = memory;
     const kept: unknown = memory.get(CHECKED_KEY);
@@ -40,6 +47,7 @@ export class RunsView implements vscode.Disposable {
       runs,
       liveness,
       jobs,
+      live,
       checked: () => this.#checked,
       arrangement: () => this.#arrangement,
     });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { describeAverage, describeCheckpoint, describeRun } from '../../../src/extension/tree/describe.ts';
 import type { RunStatus } from '../../../src/core/runs/status.ts';
 import type { Look } from '../../../src/extension/tree/describe.ts';
+import { line, reference } from '../live/help.ts';
 import { checkpoint, run } from './runs.ts';
 
 const at = new Date(2025, 0, 2, 12, 5).getTime();
@@ -147,4 +148,42 @@ test('a run that trains, or does badly, says so in words, by its icon and aloud'
   assert.match(failed.description, /^failed · 2 checkpoints/);
   assert.deepEqual(failed.icon, { id: 'error', color: 'charts.red' });
   assert.match(failed.tooltip, /Failed: its loss was not a number/);
+});
+
+test('a run that is kept averaged says what that came to, and that it can stop as long as it trains', () => {
+  const series = (epochs: number[]) => ({
+    averagedSeries: [
+      {
+        tag: 'averaged/accuracy',
+        source: '/w/a/averages/twa-live.jsonl',
+        steps: [260, 520],
+        values: [0.9612, 0.97],
+        epochs,
+        wallTimes: [NaN, NaN],
+      },
+    ],
+  });
+  const training: RunStatus = { ...atRest, state: 'training' };
+  const kept = { ...look, status: training, pinned: false, live: { verdict: undefined } };
+  assert.match(describeRun(run('a', 2), kept).description, /^training · kept averaged · 2 checkpoints/);
+  const measured = run('a', 2, series([20, 40]));
+  assert.match(
+    describeRun(measured, kept).description,
+    /^training · averaged live: accuracy 0\.9700 after epoch 40 · 2 checkpoints/,
+  );
+  assert.match(describeRun(run('a', 2, series([NaN, NaN])), kept).description, /after step 520/);
+  assert.doesNotMatch(
+    describeRun(measured, { ...look, status: training, pinned: false }).description,
+    /averaged/,
+  );
+
+  const newest = line({ epochs: [12, 40], reference: reference({ path: '/w/best/epoch-030' }) });
+  const live = { verdict: { line: newest, reference: newest.reference! } };
+  const row = describeRun(measured, { ...kept, live });
+  assert.match(row.description, /after epoch 40 · stop now · /);
+  assert.match(
+    row.tooltip.replaceAll('\\', ''),
+    /stop now: TWA of epochs 12-40 is within noise of your best run \(accuracy 0\.9700 against 0\.9750 of best\/epoch-030; difference -0\.0050, 95 % interval -0\.020 to \+0\.010, 200 stop examples\)/,
+  );
+  assert.doesNotMatch(describeRun(measured, { ...kept, status: atRest, live }).description, /stop now/);
 });

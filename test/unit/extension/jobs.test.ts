@@ -56,12 +56,13 @@ test('a job that yields makes room for the next one', async () => {
   assert.ok(!queue.isIdle);
   const b = queue.add('own', own.run);
   await assert.rejects(a.result, { code: 'cancelled' });
+  assert.ok(a.hasYielded());
   await own.started;
-  assert.ok(!queue.isIdle, 'whoever yielded can see for whom');
   const waiting = queue.add('low again', work().run, { yields: true });
   assert.equal(queue.state.current?.title, 'own', 'and disturbs nobody itself');
   waiting.cancel();
   await assert.rejects(waiting.result, { code: 'cancelled' });
+  assert.ok(!waiting.hasYielded() && !b.hasYielded());
   own.finish('done');
   assert.equal(await b.result, 'done');
 });

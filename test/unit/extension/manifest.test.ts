@@ -98,10 +98,10 @@ test('context keys in when clauses are set by the code, and the view in them is 
   const clauses = entries.map(({ when }) => when ?? '').join('\n');
   // The curves panel is asked for by VS Code's own key.
   const used = sorted(clauses.match(/\btwa\.(?!curves')\w+/g) ?? []);
-  assert.deepEqual(used, ['twa.averaging', 'twa.filtered', RUNS_VIEW, 'twa.scanning']);
+  assert.deepEqual(used, ['twa.averaging', 'twa.filtered', 'twa.keepsAveraged', RUNS_VIEW, 'twa.scanning']);
   assert.ok(contributes.views.twa.some(({ id }) => id === RUNS_VIEW));
   const code = await sources('src/extension/**/*.ts');
-  for (const key of ['twa.averaging', 'twa.filtered', 'twa.scanning']) {
+  for (const key of ['twa.averaging', 'twa.filtered', 'twa.keepsAveraged', 'twa.scanning']) {
     assert.ok(code.includes(`setContext('${key}'`), `${key} is set`);
   }
   const items = sorted(
@@ -118,6 +118,7 @@ test('what needs trust is hidden without it everywhere', () => {
     'twa.average',
     'twa.averageUniformly',
     'twa.averageAgain',
+    'twa.keepAveraged',
     'twa.moveToTrash',
     'twa.trashAllButBest',
     'twa.createTaskFile',

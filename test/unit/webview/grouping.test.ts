@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { lineStyles } from '../../../webview/curves/style.ts';
 import { groupSeries, parseTag } from '../../../webview/curves/grouping.ts';
 
 const series = (...tags: readonly string[]) =>
@@ -30,6 +31,10 @@ describe('parseTag', () => {
     // ultralytics
     ['train/box_loss', 'box loss', 'train'],
     ['metrics/precision(B)', 'precision(b)', undefined],
+    // Of averages that were made while training went on, by the name that the task has for the metric.
+    ['averaged/accuracy', 'accuracy', 'averaged'],
+    ['averaged/val_loss', 'loss', 'averaged'],
+    ['averaged', 'averaged', undefined],
     ['lr', 'learning rate', undefined],
     ['lr-AdamW', 'lr-adamw'.replace('-', ' ').replace('lr', 'learning rate'), undefined],
     // A name is never used up: these are quantities, not splits or ways of gathering.
@@ -75,6 +80,26 @@ describe('groupSeries', () => {
     assert.deepEqual(shown(series('train_loss_step', 'train_loss_epoch', 'val_loss')), [
       'loss: train=train_loss_epoch train=train_loss_step validation=val_loss',
     ]);
+  });
+
+  test('an average made meanwhile shares the chart, above the others and told from them by dashes', () => {
+    const tags = series('averaged/loss', 'val_loss', 'train_loss', 'train_loss_step');
+    assert.deepEqual(shown(tags), [
+      'loss: train=train_loss train=train_loss_step validation=val_loss averaged=averaged/loss',
+    ]);
+    const [{ members }] = groupSeries(tags) as [ReturnType<typeof groupSeries>[0]];
+    for (const highContrast of [false, true]) {
+      const theme = { series: ['blue', 'orange', 'green', 'purple', 'red'], highContrast, dark: true };
+      const styles = lineStyles(members, theme);
+      assert.equal(new Set(styles.map(({ color }) => color)).size, 4, 'no colour twice');
+      assert.ok(styles.at(-1)!.dash.length > 0 && styles[0]!.dash.length === 0);
+    }
+    const alone = lineStyles(members.slice(-1), {
+      series: ['a', 'b', 'c', 'purple'],
+      highContrast: false,
+      dark: true,
+    });
+    assert.equal(alone[0]?.color, 'purple', 'in every chart');
   });
 
   test('has nothing to show for nothing', () => assert.deepEqual(groupSeries([]), []));
