@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Workbench } from '../test/e2e/workbench.ts';
-import { makeWorkspace } from '../test/workspace.ts';
+import { EVERY } from '../src/core/live/schedule.ts';
+import { continueRun, makeWorkspace } from '../test/workspace.ts';
 import { animate, type Frame } from './apng.ts';
 
 const images = path.resolve(import.meta.dirname, '../docs/images');
@@ -23,6 +24,24 @@ async function frame(milliseconds: number): Promise<Buffer> {
   const png = await workbench.page.screenshot();
   frames.push({ png, milliseconds });
   return png;
+}
+
+/** A run that trains beside it, and the curve of its average. */
+async function keepAveraged(): Promise<void> {
+  const now = path.join(workspace, 'runs/now');
+  const epochs = Array.from({ length: EPOCHS - 2 }, (_, i) => i + 1);
+  await continueRun(path.join(workspace, 'runs/digits'), now, epochs.slice(0, 3));
+  const row = (text: RegExp) => workbench.rows(text).first();
+  await workbench.chooseFromMenu(row(/^Run runs\/now/), 'Keep Averaged');
+  for (let epoch = 3; epoch < epochs.length; epoch += EVERY) {
+    await row(new RegExp(`^Run runs/now.*after epoch ${epoch}`)).waitFor();
+    await continueRun(path.join(workspace, 'runs/digits'), now, epochs.slice(epoch, epoch + EVERY));
+  }
+  await row(new RegExp(`^Run runs/now.*after epoch ${epochs.length}`)).waitFor();
+  await workbench.chooseFromMenu(row(/^Run runs\/now/), 'Show Learning Curves');
+  await workbench.editorTab(/now/).waitFor();
+  await sleep(4 * SETTLED_MS);
+  await writeFile(path.join(images, 'live.png'), await workbench.page.screenshot());
 }
 
 try {
@@ -67,6 +86,7 @@ try {
   await sleep(2 * SETTLED_MS);
   await writeFile(path.join(images, 'curves.png'), await frame(3000));
   await writeFile(path.join(images, 'journey.png'), animate(frames));
+  await keepAveraged();
 } finally {
   await workbench.close();
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 const digits = path.resolve(import.meta.dirname, '../examples/digits');
@@ -19,4 +20,17 @@ export function trainRun(folder: string, name: string, epochs: number): void {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`The digits example could not be trained:\n${stderr}`);
+}
+
+/** As if a run were training: these epochs of a trained one, with what it logged about them. */
+export async function continueRun(trained: string, run: string, epochs: readonly number[]): Promise<void> {
+  const [head = '', ...rows] = (await readFile(path.join(trained, 'metrics.csv'), 'utf8')).trim().split('\n');
+  await mkdir(run, { recursive: true });
+  const log = path.join(run, 'metrics.csv');
+  if (!existsSync(log)) await writeFile(log, `${head}\n`);
+  for (const epoch of epochs) {
+    const name = `epoch-${String(epoch).padStart(3, '0')}`;
+    await cp(path.join(trained, name), path.join(run, name), { recursive: true });
+    await appendFile(log, `${rows[epoch - 1]!}\n`);
+  }
 }
