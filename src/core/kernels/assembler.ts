@@ -67,6 +67,7 @@ export const f32 = {
   load: memory(0x2a),
   store: memory(0x38),
   add: plain(0x92),
+  mul: plain(0x94),
   const: (value: number): Code => [0x43, ...float32(value)],
 };
 

@@ -146,18 +146,41 @@ for (const equation of ['ab,bc->ac', 'abc,abd->acd', 'bqhd,bkhd->bhqk', 'abc,dc-
   });
 }
 
-for (const stride of [1, 2]) {
-  for (const multiplier of [1, 2]) {
-    test(`depthwiseConv2d gradients, stride ${stride}, multiplier ${multiplier}`, () =>
-      compare(
-        (x, w) => tf.depthwiseConv2d(x as Tensor4D, w as Tensor4D, stride, 'same'),
-        [
-          [2, 7, 8, 3],
-          [3, 3, 3, multiplier],
-        ],
-      ));
+// Channels around the loops' 16, 4 and 1; filters that are larger than the image, and smaller than the stride.
+for (const stride of [1, 2, 3]) {
+  for (const [channels, multiplier] of [
+    [1, 1],
+    [3, 1],
+    [3, 2],
+    [21, 1],
+  ] as const) {
+    for (const [rows, columns, padding] of [
+      [3, 3, 'same'],
+      [2, 3, 'valid'],
+      [9, 1, 'same'],
+    ] as const) {
+      test(`depthwiseConv2d gradients, stride ${stride}, ${channels} x ${multiplier}, ${rows} x ${columns} ${padding}`, () =>
+        compare(
+          (x, w) => tf.depthwiseConv2d(x as Tensor4D, w as Tensor4D, stride, padding),
+          [
+            [2, 7, 8, channels],
+            [rows, columns, channels, multiplier],
+          ],
+        ));
+    }
   }
 }
+
+test('a filter that does not fit into the image is an error, and harms nobody else', async () => {
+  await tf.setBackend('wasm');
+  for (const rows of [8, 9]) {
+    const [x, w] = [tf.ones<Rank.R4>([2, 7, 8, 4]), tf.ones<Rank.R4>([rows, 1, 4, 4])];
+    const wrong = new RegExp(`A filter of ${rows} x 1 does not fit into an image of 7 x 8`);
+    assert.throws(() => tf.conv2d(x, w, 2, 'valid'), wrong);
+    assert.throws(() => tf.depthwiseConv2d(x, w, 2, 'valid'), wrong);
+    tf.dispose([x, w]);
+  }
+});
 
 for (const [size, stride, padding] of [
   [2, 2, 'valid'],

@@ -2,7 +2,7 @@
 import { batchMatMul } from './batch-mat-mul.ts';
 import { conv2d, conv2dBackpropFilter, conv2dBackpropInput } from './conv2d.ts';
 import { conv3dBackpropFilter, conv3dBackpropInput } from './conv3d-backprop.ts';
-import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-backprop.ts';
+import { depthwise, depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise.ts';
 import { einsum } from './einsum.ts';
 import { reroute, supply } from './kernel.ts';
 import { maxPoolGrad } from './max-pool-grad.ts';
@@ -21,6 +21,7 @@ export function registerWasmKernels(): void {
   supply('Conv2DBackpropFilter', conv2dBackpropFilter);
   supply('Conv2DBackpropInput', conv2dBackpropInput);
   reroute('Conv2D', conv2d);
+  reroute('DepthwiseConv2dNative', depthwise);
   supply('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
   supply('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
   supply('Conv3DBackpropInputV2', conv3dBackpropInput);

@@ -48,7 +48,7 @@ export function convInfo(
   depthwise = false,
 ): ReturnType<typeof tf.backend_util.computeConv2DInfo> {
   if (attrs['dataFormat'] === 'NCHW') throw new Error('The wasm backend computes convolutions in NHWC only.');
-  return tf.backend_util.computeConv2DInfo(
+  const info = tf.backend_util.computeConv2DInfo(
     inputShape as [number, number, number, number],
     filterShape as [number, number, number, number],
     attrs['strides'] as number,
@@ -57,6 +57,14 @@ export function convInfo(
     attrs['dimRoundingMode'] as undefined,
     depthwise,
   );
+  // TensorFlow refuses it, too; XNNPACK writes beside its results.
+  if (info.outHeight < 1 || info.outWidth < 1) {
+    throw new Error(
+      `A filter of ${info.effectiveFilterHeight} x ${info.effectiveFilterWidth} does not fit into an image of ` +
+        `${info.inHeight} x ${info.inWidth}.`,
+    );
+  }
+  return info;
 }
 
 /** Adds a kernel that the wasm backend does not have, or replaces one that is wrong. */

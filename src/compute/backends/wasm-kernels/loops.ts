@@ -434,6 +434,87 @@ function maxPoolGrad(): WasmFunction {
   };
 }
 
+/** A list of pairs: where it begins and ends, and the offset of its result. */
+export const LIST_BYTES = 12;
+/** Offsets in both factors. */
+export const PAIR_BYTES = 8;
+
+/**
+ * For every list and each channel (`bytes` of them): out += the sum over the list's pairs of a times b. Lists must not be
+ * empty.
+ */
+export type SumProducts = (
+  lists: number,
+  listsEnd: number,
+  a: number,
+  b: number,
+  out: number,
+  bytes: number,
+) => void;
+
+function sumProducts(): WasmFunction {
+  const registers = new Registers(Array.from({ length: 6 }, () => 'i32' as const));
+  const [lists, listsEnd, a, b, out, bytes] = [0, 1, 2, 3, 4, 5];
+  const variable = (): Local => registers.variable('i32');
+  const [pair, left, right, into, channel, end] = [
+    variable(),
+    variable(),
+    variable(),
+    variable(),
+    variable(),
+    variable(),
+  ];
+  const vectors = Array.from({ length: 4 }, () => registers.variable());
+  const scalar = registers.variable('f32');
+  /** The channels that are left, `step` bytes at a time, as long as there are as many. */
+  const stretch = (
+    step: number,
+    sums: readonly Local[],
+    one: {
+      load(at: number, from: Code): Code;
+      store(at: number, to: Code, value: Code): Code;
+      add(x: Code, y: Code): Code;
+      mul(x: Code, y: Code): Code;
+    },
+  ): readonly Code[] => [
+    set(end, i32.and(get(bytes), i32.const(-step))),
+    when(
+      i32.ltU(get(channel), get(end)),
+      doWhile(
+        i32.ltU(get(channel), get(end)),
+        set(into, i32.add(i32.add(get(out), i32.load(8, get(lists))), get(channel))),
+        ...sums.map((sum, k) => set(sum, one.load(VECTOR_BYTES * k, get(into)))),
+        set(pair, i32.load(0, get(lists))),
+        doWhile(
+          i32.ltU(get(pair), i32.load(4, get(lists))),
+          set(left, i32.add(i32.add(get(a), i32.load(0, get(pair))), get(channel))),
+          set(right, i32.add(i32.add(get(b), i32.load(4, get(pair))), get(channel))),
+          ...sums.map((sum, k) => {
+            const at = VECTOR_BYTES * k;
+            return set(sum, one.add(get(sum), one.mul(one.load(at, get(left)), one.load(at, get(right)))));
+          }),
+          add(pair, i32.const(PAIR_BYTES)),
+        ),
+        ...sums.map((sum, k) => one.store(VECTOR_BYTES * k, get(into), get(sum))),
+        add(channel, i32.const(step)),
+      ),
+    ),
+  ];
+  const vector = { ...v128, ...f32x4 };
+  return {
+    name: 'sumProducts',
+    registers,
+    body: doWhile(
+      i32.ltU(get(lists), get(listsEnd)),
+      set(channel, i32.const(0)),
+      ...stretch(VECTOR_BYTES * vectors.length, vectors, vector),
+      ...stretch(VECTOR_BYTES, vectors.slice(0, 1), vector),
+      ...stretch(4, [scalar], f32),
+      add(lists, i32.const(LIST_BYTES)),
+    ),
+  };
+}
+
 /** to = tanh(from), 4 elements at a time. */
 export type Tanh = (from: number, to: number, toEnd: number) => void;
 
@@ -483,6 +564,7 @@ function tanh(): WasmFunction {
 }
 
 export interface Loops {
+  readonly sumProducts: SumProducts;
   readonly maxPoolGrad: MaxPoolGrad;
   readonly tanh: Tanh;
   /** 16 columns. */
@@ -514,6 +596,7 @@ export function loopsOn(memory: WebAssembly.Memory): Loops {
       sumRows(),
       fillRows(),
       maxPoolGrad(),
+      sumProducts(),
       tanh(),
     ],
     'unshared',
