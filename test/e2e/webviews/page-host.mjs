@@ -28,8 +28,10 @@ window.host = {
       const bytes = Uint8Array.from(atob(value.$float64), (letter) => letter.charCodeAt(0));
       return new Float64Array(bytes.buffer);
     });
+    // The page listens since it was loaded, so it has the message before this does.
+    const taken = new Promise((resolve) => window.addEventListener('message', resolve, { once: true }));
     window.postMessage(message, '*');
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await taken;
     await this.drawn();
   },
 
