@@ -27,6 +27,7 @@ export interface LayerInput {
   readonly version: number;
 }
 
+const STRIPED_LINES = 16;
 /** Up to so many lines and points the canvas draws them, with round corners and dashes along their way. */
 const STROKED_LINES = 8;
 const STROKED_POINTS = 3000;
@@ -166,19 +167,28 @@ export class LineLayer {
   }
 
   #paintLine(picture: Picture, faintness: number): void {
-    const { line, band, rgb, width, dash, faint } = picture.lines[picture.done++]!;
+    const index = picture.done++;
+    const { line, band, rgb, width, dash, faint } = picture.lines[index]!;
     const scale = devicePixelRatio;
     const { raster } = picture;
     const alpha = faint ? faintness : 1;
     if (band !== undefined) {
       this.#band.trace(band, picture.frame);
       const wide = faint ? 1 : width * scale;
-      raster.paint(faint ? this.#band.spans : this.#band.mean, { color: rgb, alpha, width: wide, dash: [] });
+      raster.paint(faint ? this.#band.spans : this.#band.mean, {
+        color: rgb,
+        alpha,
+        width: wide,
+        dash: [],
+        phase: 0,
+      });
       return;
     }
     this.#spans.trace(line, picture.frame);
     const dashes = dash.map((length) => length * scale);
-    raster.paint(this.#spans, { color: rgb, alpha, width: width * scale, dash: dashes });
+    // Many lines whose dashes all begin at one place are stripes.
+    const phase = picture.lines.length > STRIPED_LINES ? 5 * index : 0;
+    raster.paint(this.#spans, { color: rgb, alpha, width: width * scale, dash: dashes, phase });
     const { lone } = this.#spans;
     for (let at = 0; at < lone.length; at += 2)
       raster.dot(lone[at]!, lone[at + 1]!, 2.5 * scale, { color: rgb, alpha });

@@ -100,6 +100,10 @@ export class CurvesPage {
     if (this.#state.smoothing !== null) {
       editor.send({ kind: 'smoothing', smoothing: this.#state.smoothing });
     }
+    // What sticks below the toolbar has to know how high it is: it wraps.
+    new ResizeObserver(() => {
+      root.style.setProperty('--toolbar-height', `${this.#toolbar.element.offsetHeight}px`);
+    }).observe(this.#toolbar.element);
     document.addEventListener('scroll', () => this.#rememberSoon());
     window.addEventListener('pagehide', () => this.#remember());
   }
@@ -217,6 +221,8 @@ export class CurvesPage {
     });
     this.#prepared = prepared;
     const empty = this.#emptyState();
+    // Nothing to choose from yet.
+    this.#toolbar.element.hidden = runs.length === 0 && shown.size === 0;
     this.#toolbar.render({
       shown: [...shown.values()].map(({ name }) => name),
       followsNewest: wanted === null,

@@ -10,6 +10,8 @@ export interface Brush {
   readonly width: number;
   /** On and off by turns along x, in device pixels; empty for a solid line. */
   readonly dash: readonly number[];
+  /** Device pixels that the dashes are moved by. */
+  readonly phase: number;
 }
 
 /** Nothing, to be copied. */
@@ -37,7 +39,7 @@ export class Raster {
   }
 
   /** A line as wide as its brush: full where it covers a pixel, and with its share where it covers it in part. */
-  paint({ top, bottom }: Spans, { color, alpha, width, dash }: Brush): void {
+  paint({ top, bottom }: Spans, { color, alpha, width, dash, phase }: Brush): void {
     const on = dashed(dash);
     const half = width / 2;
     const full = (Math.round(255 * alpha) << 24) | (color[2] << 16) | (color[1] << 8) | color[0];
@@ -46,7 +48,7 @@ export class Raster {
     for (let column = 0; column < stride; column++) {
       const from = Math.max(0, top[column]! - half);
       const to = Math.min(this.height, bottom[column]! + half);
-      if (!(from < to) || (on.length > 0 && !on[column % on.length])) continue;
+      if (!(from < to) || (on.length > 0 && !on[(column + phase) % on.length])) continue;
       const first = Math.floor(from);
       const last = Math.ceil(to) - 1;
       if (first === last) {

@@ -76,7 +76,7 @@ export class Toolbar {
     this.#smoothing.addEventListener('input', () => events.setSmoothing(this.#smoothing.valueAsNumber));
     this.#envelope = toggle(strings.envelope, strings.envelopeHint, () => events.toggleEnvelope());
     this.#selecting = toggle(strings.selectMode, strings.selectModeHint, () => events.toggleSelecting());
-    this.#reset = onClick(h('button', { type: 'button', class: 'plain' }, strings.resetZoom), () =>
+    this.#reset = onClick(h('button', { type: 'button', class: 'plain reset' }, strings.resetZoom), () =>
       events.resetZoom(),
     );
     this.#table = toggle(strings.showTable, undefined, () => events.toggleTable());

@@ -484,8 +484,10 @@ describe('curves page', () => {
 
   test('explains what is missing', async () => {
     const text = (): Promise<string> => view.page.locator('.empty').innerText();
-    await view.post({ ...curvesSnapshot(undefined), scanning: true });
+    const nothing = { ...(curvesSnapshot(undefined) as Extract<ToCurves, { kind: 'snapshot' }>), runs: [] };
+    await view.post({ ...nothing, scanning: true });
     assert.match(await text(), /Looking for runs/);
+    assert.equal(await view.page.locator('.toolbar').isVisible(), false, 'nothing to choose from');
     await view.post(curvesSnapshot(undefined));
     assert.match(await text(), /No runs yet/);
     await button('Watch Folder…').click();
@@ -520,9 +522,34 @@ describe('curves page', () => {
     assert.equal(await view.page.locator('.chart').count(), 3);
   });
 
+  test('the list of runs stays below the toolbar, which wraps', async () => {
+    await view.page.setViewportSize({ width: 1200, height: 600 });
+    await view.post(runsSnapshot(severalRuns(40)));
+    await view.page.evaluate('scrollTo(0, 300)');
+    await view.drawn();
+    const box = async (selector: string) => (await view.page.locator(selector).boundingBox())!;
+    const toolbar = await box('.toolbar');
+    const list = await box('aside.runs');
+    assert.equal(toolbar.y, 0);
+    assert.ok(toolbar.height > 60 && list.y >= toolbar.height - 1, `${list.y} below ${toolbar.height}`);
+    assert.ok(list.y + list.height <= 600, 'and ends in the window');
+  });
+
+  test('a chart that is alone has the window for itself', async () => {
+    const heights = async () => (await plot.boundingBox())!.height / view.page.viewportSize()!.height;
+    await view.post(curvesSnapshot(sampleRun()));
+    assert.ok((await heights()) < 0.4);
+    await view.page.getByRole('searchbox', { name: 'Filter series' }).fill('accuracy');
+    await view.page.locator('.chart:only-child').waitFor();
+    assert.ok((await heights()) > 0.6);
+  });
+
   test('fits into 300 pixels', async () => {
     await view.page.setViewportSize({ width: 300, height: 700 });
     await view.post(curvesSnapshot(sampleRun()));
     assert.equal(await view.page.evaluate('document.documentElement.scrollWidth'), 300);
+    // The toolbar, which takes many lines there, leaves with the page.
+    await view.page.evaluate('scrollTo(0, 300)');
+    assert.ok((await view.page.locator('.toolbar').boundingBox())!.y < 0);
   });
 });

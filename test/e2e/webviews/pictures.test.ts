@@ -64,6 +64,11 @@ const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'runs-high-contrast-dark',
+    theme: 'high-contrast',
+    prepare: (view) => view.post(runsSnapshot(severalRuns())),
+  },
+  {
     name: 'dense-gaps-dark',
     theme: 'dark',
     prepare: async (view) => {

@@ -166,7 +166,7 @@ test('Band goes from the topmost to the lowest of its lines, with the mean of th
 });
 
 describe('Raster', () => {
-  const brush = { color: [200, 100, 0], alpha: 1, width: 2, dash: [] } as const;
+  const brush = { color: [200, 100, 0], alpha: 1, width: 2, dash: [], phase: 0 } as const;
   const pixel = (raster: Raster, column: number, row: number): readonly number[] => [
     ...raster.bytes.subarray(4 * (row * raster.width + column), 4 * (row * raster.width + column) + 4),
   ];
@@ -198,6 +198,10 @@ describe('Raster', () => {
     const over = [0, 0, 255, 255];
     const under = [200, 100, 0, 64];
     assert.deepEqual(colors, [over, over, over, under, under, over, over, over, under, under]);
+    const moved = new Raster(20, 100);
+    moved.paint(flat(50), { ...brush, dash: [3, 2], phase: 4 });
+    const isOn = (column: number): boolean => pixel(moved, column, 50)[3] === 255;
+    assert.deepEqual([0, 1, 2, 3, 4, 5].map(isOn), [false, true, true, true, false, false]);
   });
 
   test('paints nothing outside', () => {
