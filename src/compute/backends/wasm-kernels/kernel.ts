@@ -5,11 +5,14 @@ import type { Tensor, TensorInfo } from '../../tf.ts';
 /** The part of tfjs's BackendWasm that a kernel written in JavaScript needs. */
 export interface WasmBackend {
   readonly wasm: {
-    readonly asm: { readonly memory: WebAssembly.Memory };
+    readonly asm: { readonly memory: WebAssembly.Memory; readonly malloc: (bytes: number) => number };
     /** Made anew when the memory grows. */
     readonly HEAPU8: Uint8Array;
-    _malloc(bytes: number): number;
-    _free(address: number): void;
+    /** Addresses beyond 2 GB come as negative numbers. */
+    _malloc: (bytes: number) => number;
+    _free: (address: number) => void;
+    /** Called when the module gives up. */
+    onAbort?: () => void;
   };
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   incRef(dataId: object): void;
