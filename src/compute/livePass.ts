@@ -4,7 +4,7 @@ import { lineOf } from '../core/live/compose.ts';
 import type { LiveLine } from '../core/live/line.ts';
 import { appendLine, liveLogOf, pathInRun, readLiveLog } from '../core/live/log.ts';
 import { beforeOf, duePass, type LivePlan } from '../core/live/schedule.ts';
-import { stopVerdict, type Verdict } from '../core/live/verdict.ts';
+import { stopVerdict, type LiveOutcome } from '../core/live/verdict.ts';
 import type { CheckpointEntry, Run } from '../core/runs/types.ts';
 import { runJob, type JobHooks } from './client.ts';
 import type { LiveRequest } from './protocol.ts';
@@ -20,8 +20,11 @@ export async function dueNow(run: Run, plan: LivePlan): Promise<readonly Checkpo
   );
 }
 
-export async function readVerdict({ directory }: Run): Promise<Verdict | undefined> {
-  return stopVerdict(await readLiveLog(liveLogOf(directory)));
+/** What the log of a run says so far; undefined where no pass has been made. */
+export async function readOutcome({ directory }: Run): Promise<LiveOutcome | undefined> {
+  const lines = await readLiveLog(liveLogOf(directory));
+  const line = lines.at(-1);
+  return line && { line, verdict: stopVerdict(lines) };
 }
 
 /** Rejects as {@link runJob} does, and then has written nothing. */

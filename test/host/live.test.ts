@@ -88,7 +88,7 @@ describe('Keep Averaged', () => {
   }).timeout(2 * PASS_MS);
 
   it('says once that the run can stop, and in the tree as long as it holds', async () => {
-    const verdict = await eventually('the verdict', () => twa.live.keeper.verdict(directory));
+    const verdict = await eventually('the verdict', () => twa.live.keeper.outcome(directory)?.verdict);
     assert.equal(path.dirname(verdict.reference.path), best);
     assert.ok(verdict.line.examples >= 100);
     assert.equal(said.length, 1, said.join('\n'));

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { dueNow, isRotatedAway, livePass, readVerdict } from '../../compute/livePass.ts';
+import { dueNow, isRotatedAway, livePass, readOutcome } from '../../compute/livePass.ts';
 import { FEWEST, EVERY, MOST_OF_HALF, type LivePlan } from '../../core/live/schedule.ts';
 import { FEWEST_EXAMPLES, PASSES } from '../../core/live/verdict.ts';
 import { describeLine, describeVerdict } from '../../core/live/words.ts';
@@ -85,7 +85,7 @@ ${JSON_NUMBERS}`,
         onLog: terminal.log,
       });
       terminal.print(json ? toJson(line) : describeLine(line));
-      const verdict = await readVerdict(run);
+      const verdict = (await readOutcome(run))?.verdict;
       if (verdict !== undefined && !said) terminal.note(describeVerdict(verdict));
       said ||= verdict !== undefined;
     });

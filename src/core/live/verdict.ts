@@ -16,9 +16,18 @@ export interface Verdict {
   readonly reference: NonNullable<LiveLine['reference']>;
 }
 
+/** What has come of keeping a run averaged. */
+export interface LiveOutcome {
+  /** The newest pass. */
+  readonly line: LiveLine;
+  readonly verdict: Verdict | undefined;
+}
+
 /** @param lines of one run, in the order in which they were written */
 export function stopVerdict(lines: readonly LiveLine[]): Verdict | undefined {
-  const newest = lines.slice(-PASSES);
+  // Two windows may have measured the same at the same time: that is one pass.
+  const passes = lines.filter((one, i) => newestOf(one) !== newestOf(lines[i - 1]));
+  const newest = passes.slice(-PASSES);
   const line = newest.at(-1);
   if (line?.reference === undefined || newest.length < PASSES) return undefined;
   const { reference, task, seed, name } = line;
@@ -34,4 +43,8 @@ export function stopVerdict(lines: readonly LiveLine[]): Verdict | undefined {
       !one.reference.isWorse,
   );
   return agree ? { line, reference } : undefined;
+}
+
+function newestOf(line: LiveLine | undefined): string | undefined {
+  return line?.checkpoints.at(-1);
 }

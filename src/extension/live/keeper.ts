@@ -1,7 +1,7 @@
 /** "Keep Averaged": which runs, when a pass is due, and what became of it. No VS Code here. */
 import type { LiveLine } from '../../core/live/line.ts';
 import type { LivePlan } from '../../core/live/schedule.ts';
-import type { Verdict } from '../../core/live/verdict.ts';
+import type { LiveOutcome, Verdict } from '../../core/live/verdict.ts';
 import { TwaError } from '../../core/errors.ts';
 import type { RunState } from '../../core/runs/status.ts';
 import type { CheckpointEntry, Run, RunWatcher } from '../../core/runs/types.ts';
@@ -34,7 +34,7 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Set<(directory: string) => void>();
   readonly #stops: readonly (() => void)[];
-  readonly #verdicts = new Map<string, Verdict>();
+  readonly #outcomes = new Map<string, LiveOutcome>();
   /** By run, the newest checkpoint of a pass that was cancelled or could not be made: the next one waits for another. */
   readonly #passedOver = new Map<string, string>();
   #kept: ReadonlySet<string>;
@@ -62,9 +62,9 @@ export class Keeper {
     return this.#kept;
   }
 
-  /** As long as the newest passes hold it; undefined where there is none. */
-  verdict(directory: string): Verdict | undefined {
-    return this.#verdicts.get(directory);
+  /** Of a run that is kept averaged, once a pass has been made. */
+  outcome(directory: string): LiveOutcome | undefined {
+    return this.#outcomes.get(directory);
   }
 
   /** Listeners get the directory of a run of which something is to be shown anew. Gives the function that stops it. */
@@ -82,7 +82,7 @@ export class Keeper {
 
   /** A pass in work is the caller's to cancel. */
   async stop(directory: string): Promise<void> {
-    this.#verdicts.delete(directory);
+    this.#outcomes.delete(directory);
     await this.#keep(new Set([...this.#kept].filter((one) => one !== directory)));
     this.#tell(directory);
   }
@@ -147,11 +147,12 @@ export class Keeper {
 
   async #judge(run: Run): Promise<void> {
     const { directory } = run;
-    const before = this.#verdicts.get(directory);
-    const verdict = await (await passes()).readVerdict(run);
-    if (verdict === undefined) this.#verdicts.delete(directory);
-    else this.#verdicts.set(directory, verdict);
-    if (verdict?.line.time !== before?.line.time) this.#tell(directory);
+    const outcome = await (await passes()).readOutcome(run);
+    if (outcome === undefined || !this.#kept.has(directory)) return;
+    const isNews = outcome.line.time !== this.#outcomes.get(directory)?.line.time;
+    this.#outcomes.set(directory, outcome);
+    if (isNews) this.#tell(directory);
+    const { verdict } = outcome;
     if (verdict === undefined || this.#told.has(directory) || !this.#isTraining(run)) return;
     this.#told = new Set([...this.#told, directory]);
     await this.#options.memory.update(TOLD_KEY, [...this.#told]);

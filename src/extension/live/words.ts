@@ -3,26 +3,33 @@ import * as l10n from '@vscode/l10n';
 import path from 'node:path';
 import type { LiveLine } from '../../core/live/line.ts';
 import type { Verdict } from '../../core/live/verdict.ts';
-import type { Run } from '../../core/runs/types.ts';
 import { formatMetric } from '../text.ts';
 
-/** "averaged live: accuracy 0.9700 after epoch 40"; undefined where no pass has been made. */
-export function liveText({ averagedSeries }: Run): string | undefined {
-  const [metric] = averagedSeries;
-  const value = metric?.values.at(-1);
-  if (metric === undefined || value === undefined) return undefined;
-  const name = metric.tag.replace(/^averaged\//, '');
-  const epoch = metric.epochs.at(-1)!;
-  const place = Number.isNaN(epoch) ? l10n.t('step {0}', metric.steps.at(-1)!) : l10n.t('epoch {0}', epoch);
-  return l10n.t('averaged live: {0} {1} after {2}', name, formatMetric(value), place);
+/** "averaged live: accuracy 0.9700 after epoch 40" */
+export function liveText(line: LiveLine): string {
+  return l10n.t('averaged live: {0} {1} after {2}', line.name, formatMetric(line.metric), placeText(line));
 }
 
-/** Of the metric of TWA, or of the plain mean where the task has no gradients. */
+/** With what it is to be compared with: the newest checkpoint, measured on the same examples. */
+export function liveSentence(line: LiveLine): string {
+  return l10n.t(
+    '{0} of {1}: {2} {3}, 95 % interval {4} to {5}; the newest checkpoint by itself {6} ({7} stop examples)',
+    averageText(line),
+    rangeText(line),
+    line.name,
+    formatMetric(line.metric),
+    formatMetric(line.metricInterval.low),
+    formatMetric(line.metricInterval.high),
+    formatMetric(line.newest.metric),
+    line.examples,
+  );
+}
+
 export function verdictSentence({ line, reference }: Verdict): string {
   const { difference } = reference;
   return l10n.t(
     'stop now: {0} of {1} is within noise of your best run ({2} {3} against {4} of {5}; difference {6}, 95 % interval {7} to {8}, {9} stop examples)',
-    line.method === 'twa' ? 'TWA' : l10n.t('the plain average'),
+    averageText(line),
     rangeText(line),
     line.name,
     formatMetric(line.metric),
@@ -33,6 +40,16 @@ export function verdictSentence({ line, reference }: Verdict): string {
     signed(difference.high),
     line.examples,
   );
+}
+
+/** Tasks without gradients have the plain mean. */
+function averageText({ method }: LiveLine): string {
+  return method === 'twa' ? 'TWA' : l10n.t('the plain average');
+}
+
+function placeText({ epoch, step, checkpoints }: LiveLine): string {
+  if (epoch !== undefined) return l10n.t('epoch {0}', epoch);
+  return step === undefined ? (checkpoints.at(-1) ?? '') : l10n.t('step {0}', step);
 }
 
 function rangeText({ epochs, steps, checkpoints }: LiveLine): string {

@@ -6,8 +6,8 @@ import type { ViewItem } from '../names.ts';
 import { escapeMarkdown, formatBytes, formatMetric, formatTime } from '../text.ts';
 import { metricGoal } from '../../core/runs/goals.ts';
 import type { RunStatus } from '../../core/runs/status.ts';
-import type { Verdict } from '../../core/live/verdict.ts';
-import { liveText, verdictSentence } from '../live/words.ts';
+import type { LiveOutcome } from '../../core/live/verdict.ts';
+import { liveSentence, liveText, verdictSentence } from '../live/words.ts';
 import {
   findingMarks,
   findingSentence,
@@ -46,8 +46,8 @@ export interface Look {
 export interface RunLook extends Look {
   readonly status: RunStatus;
   readonly pinned: boolean;
-  /** Absent: it is not kept averaged. */
-  readonly live?: { readonly verdict: Verdict | undefined };
+  /** Absent: it is not kept averaged; without an outcome no pass has been made. */
+  readonly live?: { readonly outcome: LiveOutcome | undefined };
 }
 
 const MOST_METRICS_IN_TOOLTIP = 12;
@@ -57,7 +57,7 @@ export function describeRun(run: Run, look: RunLook): Row {
   const { checked, metric, best, status, pinned, live, now, locale } = look;
   const isOver = status.state === 'finished' || status.state === 'failed';
   // Whether to stop is no question any more when it has ended.
-  const verdict = isOver ? undefined : live?.verdict;
+  const verdict = isOver ? undefined : live?.outcome?.verdict;
   const complete = checkable(run);
   const bytes = [...run.checkpoints, ...run.averages].reduce((sum, entry) => sum + entry.bytes, 0);
   const counts = [
@@ -77,7 +77,9 @@ export function describeRun(run: Run, look: RunLook): Row {
     ...(status.state === 'finished' ? [] : [stateLabel(status.state)]),
     ...findingMarks(status.findings),
     ...(speed === undefined ? [] : [speed]),
-    ...(live === undefined ? [] : [liveText(run) ?? l10n.t('kept averaged')]),
+    ...(live === undefined
+      ? []
+      : [live.outcome === undefined ? l10n.t('kept averaged') : liveText(live.outcome.line)]),
     ...(verdict === undefined ? [] : [l10n.t('stop now')]),
     // What the numbers of its checkpoints are, once for all of them.
     ...(bestValue === undefined ? [] : [l10n.t('best {0} {1}', metric!.tag, bestValue)]),
@@ -100,6 +102,7 @@ export function describeRun(run: Run, look: RunLook): Row {
             .filter((part) => part !== undefined)
             .join(' · '),
         ),
+        ...(live?.outcome === undefined ? [] : [escapeMarkdown(liveSentence(live.outcome.line))]),
         ...(verdict === undefined ? [] : [escapeMarkdown(verdictSentence(verdict))]),
         ...status.findings.map((finding) => escapeMarkdown(findingSentence(finding))),
         escapeMarkdown(run.directory),

@@ -19,7 +19,7 @@ export interface TreeDependencies {
   readonly runs: Runs;
   readonly liveness: Liveness;
   readonly jobs: JobQueue;
-  readonly live: Pick<Keeper, 'kept' | 'verdict' | 'onChange'>;
+  readonly live: Pick<Keeper, 'kept' | 'outcome' | 'onChange'>;
   readonly checked: () => Checked;
   readonly arrangement: () => Arrangement;
 }
@@ -214,7 +214,7 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
       ...this.#metricAndBest(run),
       checked: this.#checked(),
       status: this.#liveness.status(run),
-      ...(this.#live.kept.has(run.directory) ? { live: { verdict: this.#live.verdict(run.directory) } } : {}),
+      ...(this.#live.kept.has(run.directory) ? { live: { outcome: this.#live.outcome(run.directory) } } : {}),
       pinned: this.#arrangement().pinned.has(run.directory),
       now: Date.now(),
       locale: vscode.env.language,

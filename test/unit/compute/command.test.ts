@@ -323,3 +323,32 @@ print(json.dumps({"distance": ((w - torch.tensor([1.0, -1.0])) ** 2).sum().item(
   );
   near(result.rows[0]!.metric, OF_MEAN);
 });
+
+test('a live pass measures the plain average, on the processor, and leaves nothing', async () => {
+  const task = writeTask(
+    'live',
+    `if (process.env.CUDA_VISIBLE_DEVICES !== '' || split === 'test') process.exit(1);\nconsole.log(distance(file));`,
+    { run: [process.execPath, 'live.mjs', '{checkpoint}', '{split}'] },
+  );
+  const before = readdirSync(run);
+  const request = {
+    checkpoints,
+    task,
+    reference: checkpoints[0]!,
+    seed: 1,
+    backend: 'auto',
+    useGpu: false,
+  } as const;
+  const result = await runJob('live', request, { computePath });
+  assert.deepEqual(
+    [result.method, result.name, result.goal, result.examples],
+    ['uniform', 'distance', 'minimize', 1],
+  );
+  near(result.metric, OF_MEAN);
+  near(result.newest.metric, 0.125);
+  near(result.reference!.metric, 0.5);
+  assert.equal(result.reference!.isWorse, false);
+  // Of one number there is no interval, and so never a word about stopping.
+  assert.ok(Number.isNaN(result.metricInterval.low));
+  assert.deepEqual([readdirSync(run), readdirSync(temporary)], [before, []]);
+});

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeAverage, describeCheckpoint, describeRun } from '../../../src/extension/tree/describe.ts';
+import type { LiveLine } from '../../../src/core/live/line.ts';
+import type { LiveOutcome } from '../../../src/core/live/verdict.ts';
 import type { RunStatus } from '../../../src/core/runs/status.ts';
 import type { Look } from '../../../src/extension/tree/describe.ts';
 import { line, reference } from '../live/help.ts';
@@ -151,39 +153,38 @@ test('a run that trains, or does badly, says so in words, by its icon and aloud'
 });
 
 test('a run that is kept averaged says what that came to, and that it can stop as long as it trains', () => {
-  const series = (epochs: number[]) => ({
-    averagedSeries: [
-      {
-        tag: 'averaged/accuracy',
-        source: '/w/a/averages/twa-live.jsonl',
-        steps: [260, 520],
-        values: [0.9612, 0.97],
-        epochs,
-        wallTimes: [NaN, NaN],
-      },
-    ],
-  });
   const training: RunStatus = { ...atRest, state: 'training' };
-  const kept = { ...look, status: training, pinned: false, live: { verdict: undefined } };
-  assert.match(describeRun(run('a', 2), kept).description, /^training · kept averaged · 2 checkpoints/);
-  const measured = run('a', 2, series([20, 40]));
+  const rowOf = (outcome: LiveOutcome | undefined, status = training) =>
+    describeRun(run('a', 2), { ...look, status, pinned: false, live: { outcome } });
+  assert.match(rowOf(undefined).description, /^training · kept averaged · 2 checkpoints/);
+  const newest = line({
+    epoch: 40,
+    epochs: [12, 40],
+    reference: reference({ path: '/w/best/epoch-030' }),
+  });
+  const measured = rowOf({ line: newest, verdict: undefined });
   assert.match(
-    describeRun(measured, kept).description,
+    measured.description,
     /^training · averaged live: accuracy 0\.9700 after epoch 40 · 2 checkpoints/,
   );
-  assert.match(describeRun(run('a', 2, series([NaN, NaN])), kept).description, /after step 520/);
+  assert.match(
+    measured.tooltip.replaceAll('\\', ''),
+    /TWA of epochs 12-40: accuracy 0\.9700, 95 % interval 0\.9500 to 0\.9800; the newest checkpoint by itself 0\.9500 \(200 stop examples\)/,
+  );
+  const byStep: { epoch?: number } & LiveLine = line();
+  delete byStep.epoch;
+  assert.match(rowOf({ line: byStep, verdict: undefined }).description, /after step 52/);
   assert.doesNotMatch(
-    describeRun(measured, { ...look, status: training, pinned: false }).description,
+    describeRun(run('a', 2), { ...look, status: training, pinned: false }).description,
     /averaged/,
   );
 
-  const newest = line({ epochs: [12, 40], reference: reference({ path: '/w/best/epoch-030' }) });
-  const live = { verdict: { line: newest, reference: newest.reference! } };
-  const row = describeRun(measured, { ...kept, live });
+  const verdict = { line: newest, reference: newest.reference! };
+  const row = rowOf({ line: newest, verdict });
   assert.match(row.description, /after epoch 40 · stop now · /);
   assert.match(
     row.tooltip.replaceAll('\\', ''),
     /stop now: TWA of epochs 12-40 is within noise of your best run \(accuracy 0\.9700 against 0\.9750 of best\/epoch-030; difference -0\.0050, 95 % interval -0\.020 to \+0\.010, 200 stop examples\)/,
   );
-  assert.doesNotMatch(describeRun(measured, { ...kept, status: atRest, live }).description, /stop now/);
+  assert.doesNotMatch(rowOf({ line: newest, verdict }, atRest).description, /stop now/);
 });

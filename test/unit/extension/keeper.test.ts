@@ -223,20 +223,20 @@ test('that a run can stop is told once, and shown as long as it holds', async (c
   };
   await keeper.start(world.directory);
   await pass(3, false);
-  assert.equal(keeper.verdict(world.directory), undefined, 'one pass may be lucky');
+  assert.equal(keeper.outcome(world.directory)?.verdict, undefined, 'one pass may be lucky');
   await pass(5, false);
-  assert.equal(keeper.verdict(world.directory)?.line.epoch, 5);
+  assert.equal(keeper.outcome(world.directory)?.verdict?.line.epoch, 5);
   await pass(7, true);
-  assert.equal(keeper.verdict(world.directory), undefined);
+  assert.equal(keeper.outcome(world.directory)?.verdict, undefined);
   await pass(9, false);
   await pass(11, false);
-  assert.equal(keeper.verdict(world.directory)?.line.epoch, 11);
+  assert.equal(keeper.outcome(world.directory)?.verdict?.line.epoch, 11);
   assert.deepEqual(world.told, ['stop after epoch 5']);
 
   keeper.dispose();
   const again = world.keeper();
   await again.look();
-  assert.equal(again.verdict(world.directory)?.line.epoch, 11, 'the log knows');
+  assert.equal(again.outcome(world.directory)?.verdict?.line.epoch, 11, 'the log knows');
   assert.equal(world.told.length, 1, 'a reload is no news');
 });
 
@@ -261,6 +261,6 @@ test('of a run that has ended it is not told', async (context) => {
   await keeper.start(world.directory);
   world.train(4);
   await keeper.look();
-  assert.ok(keeper.verdict(world.directory) !== undefined);
+  assert.ok(keeper.outcome(world.directory)?.verdict !== undefined);
   assert.deepEqual(world.told, []);
 });

@@ -4,38 +4,46 @@ import { normal } from '../averaging/logistic.ts';
 import { seededRandom, type Random } from '../../../src/core/averaging/rng.ts';
 import { isWorse } from '../../../src/core/averaging/summary.ts';
 import type { SplitEvaluation } from '../../../src/core/averaging/types.ts';
+import type { LiveLine } from '../../../src/core/live/line.ts';
 import { stopVerdict } from '../../../src/core/live/verdict.ts';
 import { describeVerdict } from '../../../src/core/live/words.ts';
 import { line, reference } from './help.ts';
 
+/** The pass after the checkpoint of this epoch. */
+const pass = (epoch: number, more: Partial<LiveLine> = {}): LiveLine =>
+  line({ epochs: [1, epoch], checkpoints: [`epoch-${epoch}`], reference: reference(), ...more });
+const bad = (epoch: number): LiveLine => pass(epoch, { reference: reference({ isWorse: true }) });
+
 test('two passes in a row that are not worse than the best checkpoint of another run', () => {
-  const good = line({ reference: reference() });
-  const bad = line({ reference: reference({ isWorse: true }) });
   assert.equal(stopVerdict([]), undefined);
-  assert.equal(stopVerdict([good]), undefined, 'one may be lucky');
-  assert.equal(stopVerdict([good, bad]), undefined);
-  assert.equal(stopVerdict([bad, good]), undefined);
-  const newest = line({ reference: reference(), epochs: [12, 40] });
-  assert.equal(stopVerdict([bad, good, newest])?.line, newest);
+  assert.equal(stopVerdict([pass(5)]), undefined, 'one may be lucky');
+  assert.equal(stopVerdict([pass(5), bad(10)]), undefined);
+  assert.equal(stopVerdict([bad(5), pass(10)]), undefined);
+  assert.equal(stopVerdict([pass(5), pass(5)]), undefined, 'two windows, one pass');
+  const newest = pass(40, { epochs: [12, 40] });
+  assert.equal(stopVerdict([bad(5), pass(10), newest])?.line, newest);
+  assert.equal(stopVerdict([bad(5), pass(10), pass(10), newest])?.line, newest);
   assert.match(
-    describeVerdict(stopVerdict([good, newest])!),
+    describeVerdict(stopVerdict([pass(10), newest])!),
     /^stop now: TWA of epochs 12-40 is within noise of your best run \(accuracy 0\.9700 against 0\.9750 of \/w\/runs\/best\/epoch-030; difference -0\.0050, 95 % interval -0\.020 to \+0\.010, 200 stop examples\)$/,
   );
 });
 
 test('nothing is said without another run, by few examples, or of passes that cannot be compared', () => {
-  const good = line({ reference: reference() });
-  for (const [why, other] of [
-    ['no finished run', line()],
-    ['too few examples', line({ reference: reference(), examples: 99 })],
-    ['another run has become the best', line({ reference: reference({ path: '/w/runs/other/e1' }) })],
-    ['another task', line({ reference: reference(), task: '/w/other/twa.json' })],
-    ['other splits', line({ reference: reference(), seed: 2 })],
-    ['no number', line({ reference: reference(), metric: NaN })],
+  assert.ok(stopVerdict([pass(5), pass(10)]) !== undefined);
+  for (const [why, more] of [
+    ['too few examples', { examples: 99 }],
+    ['another run has become the best', { reference: reference({ path: '/w/runs/other/e1' }) }],
+    ['another task', { task: '/w/other/twa.json' }],
+    ['other splits', { seed: 2 }],
+    ['no number', { metric: NaN }],
   ] as const) {
-    assert.equal(stopVerdict([good, other]), undefined, why);
-    assert.equal(stopVerdict([other, good]), undefined, why);
+    assert.equal(stopVerdict([pass(5), pass(10, more)]), undefined, why);
+    assert.equal(stopVerdict([pass(5, more), pass(10)]), undefined, why);
   }
+  const alone = line({ checkpoints: ['epoch-10'] });
+  assert.equal(stopVerdict([pass(5), alone]), undefined, 'no finished run');
+  assert.equal(stopVerdict([alone, pass(15)]), undefined);
 });
 
 const EXAMPLES = 400;
@@ -64,9 +72,9 @@ function pair(random: Random, worseBy: number): readonly [SplitEvaluation, Split
 function stops(worseBy: number): number {
   const random = seededRandom(7, `worse by ${worseBy}`);
   return Array.from({ length: 500 }, () => {
-    const lines = [0, 1].map(() => {
+    const lines = [5, 10].map((epoch) => {
       const [average, other] = pair(random, worseBy);
-      return line({
+      return pass(epoch, {
         examples: EXAMPLES,
         reference: reference({ isWorse: isWorse(average, other, METRIC) }),
       });
