@@ -21,12 +21,24 @@ export interface Position {
 
 /** What is looked up in a series, made once per series (they never change; a grown one is a new object). */
 interface Index {
-  /** Positions of the points by epoch, in file order. */
-  readonly byEpoch: ReadonlyMap<number, readonly number[]>;
+  /** By epoch, its stretches of points in file order: one, unless a training was resumed. */
+  readonly byEpoch: ReadonlyMap<number, readonly Stretch[]>;
   /** Undefined when the log's x is not a step. */
-  readonly byStep: { readonly steps: Float64Array; readonly positions: Int32Array } | undefined;
+  readonly bySteps: BySteps | undefined;
   readonly firstEpoch: number;
   readonly lastEpoch: number;
+}
+
+/** Positions `[from, to)`. */
+interface Stretch {
+  readonly from: number;
+  to: number;
+}
+
+/** Steps in ascending order, and whose they are; undefined: in file order they are ascending. */
+interface BySteps {
+  readonly steps: ArrayLike<number>;
+  readonly positions: Int32Array | undefined;
 }
 
 const indexes = new WeakMap<Series, Index>();
@@ -34,31 +46,42 @@ const indexes = new WeakMap<Series, Index>();
 function indexOf(series: Series): Index {
   const known = indexes.get(series);
   if (known !== undefined) return known;
-  const byEpoch = new Map<number, number[]>();
+  const { epochs, steps } = series;
+  const byEpoch = new Map<number, Stretch[]>();
   let firstEpoch = Infinity;
   let lastEpoch = -Infinity;
   let knowsSteps = false;
-  for (const [position, epoch] of series.epochs.entries()) {
-    if (series.steps[position] !== epoch) knowsSteps = true;
+  let stretch: Stretch | undefined;
+  let before = NaN;
+  // A log of a million points gets a new index with every point: what is the same for many is done once.
+  for (let position = 0; position < epochs.length; position++) {
+    const epoch = epochs[position]!;
+    if (steps[position] !== epoch) knowsSteps = true;
+    if (epoch === before) {
+      stretch!.to = position + 1;
+      continue;
+    }
+    before = epoch;
     if (Number.isNaN(epoch)) continue;
-    const same = byEpoch.get(epoch);
-    if (same === undefined) byEpoch.set(epoch, [position]);
-    else same.push(position);
+    stretch = { from: position, to: position + 1 };
+    const others = byEpoch.get(epoch);
+    if (others === undefined) byEpoch.set(epoch, [stretch]);
+    else others.push(stretch);
     firstEpoch = Math.min(firstEpoch, epoch);
     lastEpoch = Math.max(lastEpoch, epoch);
   }
-  const index = {
-    byEpoch,
-    byStep: knowsSteps ? sortedBySteps(series.steps) : undefined,
-    firstEpoch,
-    lastEpoch,
-  };
+  const index = { byEpoch, bySteps: knowsSteps ? sortedBySteps(steps) : undefined, firstEpoch, lastEpoch };
   indexes.set(series, index);
   return index;
 }
 
 /** Logs of a training that was resumed may go back; the later of equal steps comes later. */
-function sortedBySteps(steps: readonly number[]): { steps: Float64Array; positions: Int32Array } {
+function sortedBySteps(steps: readonly number[]): BySteps {
+  let ascending = true;
+  for (let position = 1; ascending && position < steps.length; position++) {
+    ascending = steps[position]! >= steps[position - 1]!;
+  }
+  if (ascending) return { steps, positions: undefined };
   const positions = Int32Array.from(steps.keys()).sort((a, b) => steps[a]! - steps[b]! || a - b);
   return { steps: Float64Array.from(positions, (position) => steps[position]!), positions };
 }
@@ -81,30 +104,39 @@ export function epochShift(checkpoints: readonly Position[], log: readonly Serie
 
 /** By the rules above, for one series. */
 export function valueAt(series: Series, at: Position, shift: 0 | 1 = 0): number | undefined {
-  const { byEpoch, byStep } = indexOf(series);
+  const { byEpoch, bySteps } = indexOf(series);
   if (at.epoch !== undefined && byEpoch.size > 0) {
-    const positions = byEpoch.get(at.epoch - shift);
-    if (positions !== undefined) {
-      const { step } = at;
-      const upToStep =
-        step === undefined ? undefined : positions.findLast((position) => series.steps[position]! <= step);
-      return series.values[upToStep ?? positions.at(-1)!];
+    const stretches = byEpoch.get(at.epoch - shift);
+    if (stretches !== undefined) {
+      const upToStep = at.step === undefined ? undefined : lastUpTo(at.step, stretches, series.steps);
+      return series.values[upToStep ?? stretches.at(-1)!.to - 1];
     }
   }
-  if (at.step === undefined || byStep === undefined) return undefined;
-  const found = lastAtOrBefore(byStep.steps, at.step);
-  return found === -1 ? undefined : series.values[byStep.positions[found]!];
+  if (at.step === undefined || bySteps === undefined) return undefined;
+  const { steps, positions } = bySteps;
+  const found = lastAtOrBefore(steps, at.step);
+  return found === -1 ? undefined : series.values[positions?.[found] ?? found];
+}
+
+/** Of the points in these stretches the last one, in file order, that is not beyond a step. */
+function lastUpTo(step: number, stretches: readonly Stretch[], steps: readonly number[]): number | undefined {
+  for (const { from, to } of stretches.toReversed()) {
+    for (let position = to - 1; position >= from; position--) {
+      if (steps[position]! <= step) return position;
+    }
+  }
+  return undefined;
 }
 
 /** The last step that a series has in an epoch. */
 export function stepAt(series: Series, epoch: number, shift: 0 | 1 = 0): number | undefined {
-  const position = indexOf(series)
+  const last = indexOf(series)
     .byEpoch.get(epoch - shift)
     ?.at(-1);
-  return position === undefined ? undefined : series.steps[position];
+  return last === undefined ? undefined : series.steps[last.to - 1];
 }
 
-function lastAtOrBefore(sorted: Float64Array, x: number): number {
+function lastAtOrBefore(sorted: ArrayLike<number>, x: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

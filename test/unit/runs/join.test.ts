@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { epochShift, joinMetrics, valueAt } from '../../../src/core/runs/join.ts';
+import { seededRandom } from '../../../src/core/averaging/rng.ts';
+import type { Series } from '../../../src/core/metrics/types.ts';
+import { epochShift, joinMetrics, type Position, valueAt } from '../../../src/core/runs/join.ts';
 import { series } from './helpers.ts';
 
 test('by epoch: the last point of the same epoch, not beyond the checkpoint', () => {
@@ -33,6 +35,53 @@ test('a resumed training: steps that go back, and the later of equal ones', () =
   assert.equal(valueAt(log, { step: 30 }), 1);
   assert.equal(valueAt(log, { step: 10 }), 5);
 });
+
+test('against a search through all points, for logs that were resumed, have gaps or count no epochs', () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = seededRandom(seed, 'join');
+    const below = (limit: number): number => random() % limit;
+    const steps: number[] = [];
+    const epochs: number[] = [];
+    let step = 0;
+    let epoch = 1;
+    for (let point = 0; point < 80; point++) {
+      step += below(4);
+      if (below(8) === 0) epoch += 1;
+      if (seed % 3 === 0 && below(20) === 0) {
+        step = below(step + 1);
+        epoch = 1 + below(epoch);
+      }
+      steps.push(step);
+      epochs.push(seed % 4 === 0 || below(10) === 0 ? NaN : epoch);
+    }
+    const log = series(
+      'loss',
+      { steps, epochs },
+      steps.map((_, position) => position),
+    );
+    for (let checkpoint = 0; checkpoint < 40; checkpoint++) {
+      const at = {
+        ...(below(3) === 0 ? {} : { step: below(step + 5) }),
+        ...(below(2) === 0 ? {} : { epoch: below(epoch + 2) }),
+      };
+      assert.equal(valueAt(log, at), search(log, at), `seed ${seed}, ${JSON.stringify(at)}`);
+    }
+  }
+});
+
+/** The rules as they are written, point by point. */
+function search({ steps, epochs, values }: Series, at: Position): number | undefined {
+  const all = [...values.keys()];
+  const inEpoch = all.filter((position) => epochs[position] === at.epoch);
+  if (inEpoch.length > 0) {
+    const upTo = inEpoch.filter((position) => steps[position]! <= (at.step ?? -Infinity));
+    return values[upTo.at(-1) ?? inEpoch.at(-1)!];
+  }
+  if (at.step === undefined) return undefined;
+  const before = all.filter((position) => steps[position]! <= at.step!);
+  const nearest = Math.max(...before.map((position) => steps[position]!));
+  return values[before.findLast((position) => steps[position] === nearest) ?? -1];
+}
 
 test('NaN is a value: a diverged run shows it', () => {
   assert.equal(valueAt(series('loss', { epochs: [1] }, [NaN]), { epoch: 1 }), NaN);
