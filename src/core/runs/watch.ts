@@ -28,6 +28,12 @@ export interface WatchOptions {
 const GATHER_MS = 100;
 /** And listeners are called this often at most. */
 const NOTIFY_MS = 250;
+/**
+ * After a look that took long (millions of points, thousands of files) comes a rest of so many times as long, but not
+ * longer than this: the process has other things to do.
+ */
+const RESTS = 3;
+const LONGEST_REST_MS = 2000;
 
 /** Errors that tell that there are no more watches or file descriptors to be had. */
 const OUT_OF_WATCHES = ['ENOSPC', 'EMFILE', 'ENFILE'] as const;
@@ -53,6 +59,8 @@ class FolderWatcher implements RunWatcher {
   #unlisted = new Set<string>();
   #snapshot: RunsSnapshot = { runs: [], scanning: true, warnings: [] };
   #lastLook = 0;
+  /** Milliseconds after it. */
+  #rest = NOTIFY_MS;
   #timer: NodeJS.Timeout | undefined;
   /** When it fires. */
   #due = Infinity;
@@ -151,7 +159,7 @@ class FolderWatcher implements RunWatcher {
   #lookSoon(delay = 0): void {
     if (this.#closed) return;
     const now = Date.now();
-    const due = Math.max(now + GATHER_MS, now + delay, this.#lastLook + NOTIFY_MS);
+    const due = Math.max(now + GATHER_MS, now + delay, this.#lastLook + this.#rest);
     if (this.#due <= due) return;
     clearTimeout(this.#timer);
     this.#due = due;
@@ -164,6 +172,7 @@ class FolderWatcher implements RunWatcher {
   /** Looks at everything that was touched; what is touched meanwhile is for the next time. */
   #look(): Promise<void> {
     this.#queue = this.#queue.then(async () => {
+      const begun = Date.now();
       if (this.#closed) return;
       const { signal } = this.#abort;
       try {
@@ -179,6 +188,7 @@ class FolderWatcher implements RunWatcher {
         this.#troubles.add(error instanceof Error ? error.message : String(error));
       }
       this.#lastLook = Date.now();
+      this.#rest = Math.min(Math.max(NOTIFY_MS, RESTS * (this.#lastLook - begun)), LONGEST_REST_MS);
       const retry = this.#inventory.nextRetry;
       if (retry !== undefined) this.#lookSoon(retry - this.#lastLook);
     });
