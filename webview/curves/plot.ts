@@ -1,6 +1,14 @@
 /** One chart: a canvas with lines and marks, zoom, and a cursor for pointer and keyboard. Data stays outside Chart.js. */
 import type { Chart as ChartType, Point as ChartPoint } from 'chart.js';
-import { Chart, drawOver, drawUnder, keepLogTicks, linearTick, logTick } from '../shared/chart.ts';
+import {
+  Chart,
+  drawOver,
+  drawUnder,
+  keepLogTicks,
+  keepWholeTicks,
+  linearTick,
+  logTick,
+} from '../shared/chart.ts';
 import { h } from '../shared/dom.ts';
 import { oncePerFrame } from '../shared/editor.ts';
 import { rgbOf } from '../shared/rgb.ts';
@@ -277,6 +285,8 @@ export class Plot {
             scale.ticks = ticks.map((tick) => ({ value: tick / unit }));
           }
           if (logX) keepLogTicks(scale);
+          // There is nothing between two steps or epochs, unless the view lies between them.
+          else if (!isTime && max - min >= 1) keepWholeTicks(scale);
           scale.ticks = scale.ticks.filter(({ value }) => value >= min && value <= max);
         },
         ticks: {

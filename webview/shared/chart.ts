@@ -88,4 +88,8 @@ export function keepLogTicks(scale: Scale): void {
   });
 }
 
+export function keepWholeTicks(scale: Scale): void {
+  scale.ticks = scale.ticks.filter(({ value }) => Math.abs(value - Math.round(value)) < 1e-9);
+}
+
 export const logTick = (value: number | string): string => formatTick(Number(value), Number(value) / 10);

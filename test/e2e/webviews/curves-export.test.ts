@@ -31,6 +31,19 @@ describe('exporting from the curves page', () => {
     throw new Error('The page did not answer.');
   };
 
+  test('epochs are whole numbers, few as they are', async () => {
+    await view.post(curvesSnapshot(sampleRun(2)));
+    const { content } = await exported('svg');
+    const labels = [...String(content).matchAll(/text-anchor="middle"[^>]*>([^<]+)</g)].map(
+      ([, text]) => text,
+    );
+    assert.ok(labels.length >= 2, labels.join());
+    assert.ok(
+      labels.every((label) => /^\d+$/.test(label!)),
+      labels.join(),
+    );
+  });
+
   test('the button asks the editor, which asks as what', async () => {
     await view.page.getByRole('button', { name: 'Export…' }).click();
     assert.deepEqual((await view.sent()).at(-1), { kind: 'export' });

@@ -491,7 +491,7 @@ describe('curves page', () => {
     await view.post(curvesSnapshot(undefined));
     assert.match(await text(), /No runs yet/);
     await button('Watch Folder…').click();
-    assert.deepEqual((await view.sent()).at(-1), { kind: 'watchFolder' });
+    assert.ok((await kinds()).includes('watchFolder'));
     await view.post({
       ...(curvesSnapshot(undefined) as Extract<ToCurves, { kind: 'snapshot' }>),
       wanted: ['/gone'],
