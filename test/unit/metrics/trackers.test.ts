@@ -1,4 +1,9 @@
-/** DVCLive and MLflow, whose logs are many files in directories of their own. */
+/**
+ * DVCLive and MLflow, whose logs are many files in directories of their own. Neither could be installed where this was
+ * written, so the files are made here, as their sources make them: `Metric.dump` in dvclive/plots/metric.py,
+ * `_log_run_metric` in mlflow/store/tracking/file_store.py, and the tables of MLflow 3 by
+ * tests/resources/db/latest_schema.sql of its repository.
+ */
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -15,10 +20,11 @@ async function write(path: string, text: string): Promise<string> {
 
 test('DVCLive: one table per metric, named by its path', async (t) => {
   const metrics = join(await temporaryDirectory(t), 'dvclive', 'plots', 'metrics');
-  // As dvclive 3 writes them: the column has the last part of the metric's name only.
+  // `csv.DictWriter` with tabs: the time if it was asked for, the step, and the value under the metric's whole name, or
+  // under the last part of it.
   const train = await write(
     join(metrics, 'train', 'loss.tsv'),
-    'timestamp\tstep\tloss\n1700000000000\t0\t0.9\n',
+    'timestamp\tstep\ttrain/loss\n1700000000000\t0\t0.9\n',
   );
   await write(join(metrics, 'val', 'loss.tsv'), 'step\tloss\n0\t1.5\n1\tnan\n');
   const format = candidateMetrics(train)!;
@@ -72,13 +78,20 @@ test("MLflow's database: the rows of all runs, only the new ones each time", asy
   const path = join(await temporaryDirectory(t), 'mlflow.db');
   const database = new DatabaseSync(path);
   t.after(() => database.close());
-  // The columns of mlflow/store/tracking/dbmodels/models.py that matter here.
   database.exec(`
-    CREATE TABLE runs (run_uuid VARCHAR(32) PRIMARY KEY, name VARCHAR(250), lifecycle_stage VARCHAR(20));
-    CREATE TABLE metrics (key VARCHAR(250) NOT NULL, value DOUBLE NOT NULL, timestamp BIGINT NOT NULL,
-      run_uuid VARCHAR(32) NOT NULL, step BIGINT DEFAULT 0 NOT NULL, is_nan BOOLEAN DEFAULT 0 NOT NULL,
-      PRIMARY KEY (key, timestamp, step, run_uuid, value, is_nan));
-    INSERT INTO runs VALUES ('a1', 'calm-owl-1', 'active'), ('b2', '', 'active'), ('c3', 'gone', 'deleted');
+    CREATE TABLE runs (run_uuid VARCHAR(32) NOT NULL, name VARCHAR(250), source_type VARCHAR(20),
+      source_name VARCHAR(500), entry_point_name VARCHAR(50), user_id VARCHAR(256), status VARCHAR(9),
+      start_time BIGINT, end_time BIGINT, source_version VARCHAR(50), lifecycle_stage VARCHAR(20),
+      artifact_uri VARCHAR(200), experiment_id INTEGER, deleted_time BIGINT,
+      CONSTRAINT run_pk PRIMARY KEY (run_uuid),
+      CONSTRAINT runs_lifecycle_stage CHECK (lifecycle_stage IN ('active', 'deleted')),
+      CHECK (status IN ('SCHEDULED', 'FAILED', 'FINISHED', 'RUNNING', 'KILLED')));
+    CREATE TABLE metrics (key VARCHAR(250) NOT NULL, value FLOAT NOT NULL, timestamp BIGINT NOT NULL,
+      run_uuid VARCHAR(32) NOT NULL, step BIGINT DEFAULT '0' NOT NULL, is_nan BOOLEAN DEFAULT '0' NOT NULL,
+      CONSTRAINT metric_pk PRIMARY KEY (key, timestamp, step, run_uuid, value, is_nan),
+      FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid), CHECK (is_nan IN (0, 1)));
+    INSERT INTO runs (run_uuid, name, status, lifecycle_stage) VALUES ('a1', 'calm-owl-1', 'RUNNING', 'active'),
+      ('b2', '', 'FINISHED', 'active'), ('c3', 'gone', 'FINISHED', 'deleted');
     INSERT INTO metrics VALUES ('loss', 0.5, 1700000000000, 'a1', 0, 0), ('loss', 0, 1700000001000, 'a1', 1, 1),
       ('val/acc', 1.7976931348623157e308, 1700000000000, 'b2', 0, 0), ('loss', 9, 1700000000000, 'c3', 0, 0);
   `);
