@@ -59,6 +59,8 @@ const LEAST_OVERVIEWED = 2000;
 export class CurvesFeed {
   /** The user's choice on the page, for overviews; undefined as long as there is none. */
   smoothing: number | undefined;
+  /** What was made of a series, and from what: a page that is shown again gets the same. */
+  readonly #glanced = new WeakMap<Series, { readonly of: string; readonly overview?: SeriesOverview }>();
   #view: CurvesView | undefined;
   #sent = new Map<string, SentRun>();
   #number = 0;
@@ -164,8 +166,17 @@ export class CurvesFeed {
     return new Map(
       long.flatMap(({ run, series }) => {
         const weight = weightFor(smoothing, spacingOf(series), densest.get(run)!);
-        const glance = glanceAt(series, weight, plan);
-        return glance === undefined ? [] : [[series, overviewOf(series, glance, smoothing)] as const];
+        const of = [series.values.length, smoothing, weight, plan.stretches, plan.values].join();
+        let known = this.#glanced.get(series);
+        if (known?.of !== of) {
+          const glance = glanceAt(series, weight, plan);
+          known = {
+            of,
+            ...(glance === undefined ? {} : { overview: overviewOf(series, glance, smoothing) }),
+          };
+          this.#glanced.set(series, known);
+        }
+        return known.overview === undefined ? [] : [[series, known.overview] as const];
       }),
     );
   }

@@ -377,6 +377,96 @@ describe('curves page', () => {
     assert.equal(await button('Reset zoom').isDisabled(), true);
   });
 
+  test('a rectangle zooms both axes; the wheel zooms and pans with Ctrl, the pointer pans with Shift', async () => {
+    await view.post(curvesSnapshot(sampleRun()));
+    const { mouse, keyboard } = view.page;
+    const box = (await plot.boundingBox())!;
+    const [left, top] = [box.x + 200, box.y + 60];
+    interface Zooms {
+      readonly xZoom: { readonly min: number; readonly max: number } | null;
+      readonly yZoom: Readonly<Record<string, { readonly min: number; readonly max: number }>>;
+    }
+    /** As the page remembers it, a moment later. */
+    const zooms = async (isThere: (zooms: Zooms) => boolean): Promise<Zooms> => {
+      for (;;) {
+        const now = await view.page.evaluate<Zooms | undefined>('acquireVsCodeApi().getState()');
+        if (now !== undefined && isThere(now)) return now;
+        await view.drawn();
+      }
+    };
+    await mouse.move(left, top);
+    await mouse.down();
+    await mouse.move(left + 150, top + 80, { steps: 4 });
+    await mouse.up();
+    const { xZoom: first, yZoom } = await zooms(({ xZoom, yZoom }) => xZoom !== null && 'loss' in yZoom);
+    assert.ok(
+      yZoom['loss']!.max > yZoom['loss']!.min && Object.keys(yZoom).length === 1,
+      'of this chart only',
+    );
+
+    // About the pointer: what is under it stays there.
+    await keyboard.down('Control');
+    await mouse.move(left, top);
+    await mouse.wheel(0, -200);
+    const { xZoom: wheeled } = await zooms(
+      ({ xZoom }) => xZoom!.max - xZoom!.min < 0.9 * (first!.max - first!.min),
+    );
+    const { width } = (await plot.locator('canvas').boundingBox())!;
+    const under = ({ min, max }: { readonly min: number; readonly max: number }): number =>
+      min + ((left - box.x) / width) * (max - min);
+    assert.ok(Math.abs(under(wheeled!) - under(first!)) < 0.1 * (first!.max - first!.min));
+    await keyboard.down('Shift');
+    await mouse.wheel(0, 120);
+    await keyboard.up('Shift');
+    await keyboard.up('Control');
+    const { xZoom: panned } = await zooms(({ xZoom }) => xZoom!.min > wheeled!.min);
+    const length = ({ min, max }: { readonly min: number; readonly max: number }): number => max - min;
+    assert.ok(Math.abs(length(panned!) - length(wheeled!)) < 1e-9, 'panned, not zoomed');
+
+    await view.drawn();
+    await keyboard.down('Shift');
+    await mouse.down();
+    await mouse.move(left + 100, top, { steps: 4 });
+    await mouse.up();
+    await keyboard.up('Shift');
+    const { xZoom: dragged } = await zooms(({ xZoom }) => xZoom!.min < panned!.min);
+    assert.ok(Math.abs(length(dragged!) - length(panned!)) < 1e-9);
+    view.assertClean();
+  });
+
+  test('new points leave the place, the focus and the list of runs as they are', async () => {
+    await view.page.setViewportSize({ width: 1200, height: 420 });
+    await view.post(runsSnapshot(severalRuns(30)));
+    const places = (): Promise<unknown> =>
+      view.page.evaluate(`[document.documentElement.scrollTop, document.querySelector('.runs ul').scrollTop,
+        document.activeElement.className]`);
+    await view.page.evaluate(`document.documentElement.scrollTop = 150;
+      document.querySelector('.runs ul').scrollTop = 90`);
+    await view.page
+      .locator('.legend-item')
+      .first()
+      .evaluate((element) =>
+        (element as unknown as { focus(options: object): void }).focus({ preventScroll: true }),
+      );
+    const before = await places();
+    assert.deepEqual((before as readonly number[]).slice(0, 2), [150, 90]);
+    const runs = severalRuns(30);
+    for (let number = 2; number < 5; number++) {
+      await view.post(
+        increment(number, {
+          directory: runs[0]!.directory,
+          name: runs[0]!.name,
+          series: [
+            part('train/loss', [[5000 + number, 60, 0.1]], runs[0]!.series[0]!.values.length + number - 2),
+          ],
+          removed: [],
+        }),
+      );
+    }
+    assert.deepEqual(await places(), before);
+    assert.ok(!(await view.sent()).some(({ kind }) => kind === 'resync'));
+  });
+
   test('the place that was scrolled to is there again after a reload', async () => {
     await view.page.setViewportSize({ width: 500, height: 400 });
     await view.post(curvesSnapshot(sampleRun()));

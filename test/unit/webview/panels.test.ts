@@ -342,6 +342,9 @@ describe('CurvesSession', () => {
       averages,
       steps.map((step) => wanted[step]!),
     );
+    session.pause();
+    session.receive({ kind: 'ready' });
+    assert.equal(glances().averages, averages, 'shown again: nothing is made anew');
     session.receive({ kind: 'smoothing', smoothing: 0 });
     session.receive({ kind: 'ready' });
     assert.equal(glances().averages, undefined);
