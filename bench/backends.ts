@@ -146,11 +146,10 @@ async function measure(backend: string, model: string): Promise<Measured> {
   };
   const module = (await import(task.module!)) as { model(context: object): ReferenceModel };
   const initial = module.model({ tf });
-  const tensors = Object.entries(initial.weights).map(([name, variable]) => ({
-    name,
-    shape: variable.shape,
-    values: variable.dataSync<'float32'>(),
-  }));
+  const tensors: { name: string; shape: number[]; values: Float32Array }[] = [];
+  for (const [name, variable] of Object.entries(initial.weights)) {
+    tensors.push({ name, shape: variable.shape, values: await variable.data<'float32'>() });
+  }
   tf.dispose(initial.weights);
   const engine = await TaskEngine.open(
     task,

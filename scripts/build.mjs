@@ -49,6 +49,7 @@ const builds = [
     ...common,
     entryPoints: {
       compute: 'src/compute/main.ts',
+      'row-thread': 'src/compute/objective/row-thread.ts',
       cli: 'src/cli/main.ts',
       'train-example': 'examples/digits/train.ts',
     },

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { requireComplete } from '../../../src/core/checkpoints/registry.ts';
 import { TwaError } from '../../../src/core/errors.ts';
 import { rowLoops } from '../../../src/compute/objective/rows.ts';
 import { allocateRows, simdRowLoops } from '../../../src/compute/objective/simd-rows.ts';
+import { secondThread } from '../../../src/compute/objective/second-thread.ts';
 import { centre, CheckpointStack, loadStack } from '../../../src/compute/objective/stack.ts';
 import { noise, temporaryDirectory, writeSafetensors } from './files.ts';
 import { relativeError } from './helpers.ts';
@@ -48,8 +50,8 @@ for (const length of [1, 2047, 2048, 5001]) {
   }
 }
 
-/** Lengths around the SIMD loops' steps of 16 and block of 32768; with the mean, groups of 2 to 7 rows. */
-for (const length of [1, 15, 16, 17, 20001, 32768, 32769]) {
+/** Lengths around the SIMD loops' steps of 16 and block of 32768, one for each half; with the mean, groups of 2 to 7 rows. */
+for (const length of [1, 15, 16, 17, 33, 20001, 65536, 65569]) {
   for (const n of [1, 2, 3, 4, 5, 6, 7, 20]) {
     test(`SIMD: combine and project of ${n} rows of ${length} are those of the plain loops`, () => {
       // Between two others, so that what runs over would show.
@@ -78,6 +80,34 @@ for (const length of [1, 15, 16, 17, 20001, 32768, 32769]) {
     });
   }
 }
+
+test('a second thread does half of it, and makes no difference to any bit', async (context) => {
+  if (availableParallelism() === 1) {
+    context.skip('one processor');
+    return;
+  }
+  const [n, length] = [6, 400_003];
+  const tensor = allocateRows(n, [17, length])[1]!;
+  for (const [i, row] of tensor.rows.entries()) row.set(noise(length, i + 1));
+  tensor.mean.set(centre(tensor.rows));
+  const [a, g] = [Float64Array.from(noise(n, 50)), noise(length, 60)];
+  const compute = (): readonly [Float32Array, Float64Array] => {
+    const [mixed, projected] = [new Float32Array(length), new Float64Array(n)];
+    simdRowLoops.combine(tensor, a, mixed);
+    simdRowLoops.project(tensor, g, projected);
+    return [mixed, projected];
+  };
+  const thread = secondThread()!;
+  while (!thread.ready) await new Promise((resolve) => setTimeout(resolve, 10));
+  const { started } = thread;
+  // As before it is ready, or where it never is.
+  Object.defineProperty(thread, 'ready', { value: false, configurable: true });
+  const alone = compute();
+  assert.equal(thread.started, started);
+  Reflect.deleteProperty(thread, 'ready');
+  assert.deepEqual(compute(), alone);
+  assert.equal(thread.started, started + 2);
+});
 
 test('the Gram matrix keeps differences of a millionth between checkpoints', async () => {
   const length = 3000;
