@@ -6,7 +6,7 @@ window.bench = (() => {
   /** As the extension host's watcher has them, and what cuts them into messages there. */
   let runs = [];
   let feed;
-  let number = 0;
+  let view;
 
   /** Small and the same everywhere. */
   function randomFrom(seed) {
@@ -65,7 +65,7 @@ window.bench = (() => {
   /** All at once, so that what the host does is not counted to the page; and how long the first one took the host. */
   function messages() {
     const known = runs.map(({ directory, name }) => ({ directory, name }));
-    const view = {
+    view = {
       scanning: false,
       runs: known,
       wanted: known.map(({ directory }) => directory),
@@ -75,7 +75,6 @@ window.bench = (() => {
     const out = [feed.snapshot(view)];
     const host = performance.now() - begin;
     while (out.at(-1).more) out.push(feed.next(view));
-    ({ number } = out.at(-1));
     return { out, host };
   }
 
@@ -230,36 +229,19 @@ window.bench = (() => {
     const perSeries = Math.max(1, Math.round((rate * every) / 1000 / count));
     const series = Math.min(count, (rate * every) / 1000);
     for (let sent = 0; sent < 20; sent++) {
-      const byRun = new Map();
+      // As when the watcher has read them. All series stand on the same steps.
+      const { steps, wallTimes, epochs } = runs[0].series[0];
+      for (let at = length; at < length + perSeries; at++) {
+        steps.push(at);
+        wallTimes.push(1.7e12 + at * 50);
+        epochs.push(NaN);
+      }
       for (let index = 0; index < series; index++) {
-        const run = Math.floor(index / size.series);
-        const entry = byRun.get(run) ?? {
-          directory: runName(run),
-          name: `run-${run}`,
-          series: [],
-          removed: [],
-        };
-        const more = (make) => Float64Array.from({ length: perSeries }, (_, at) => make(length + at));
-        entry.series.push({
-          key: `${runName(run)}/log\n${tagOf(index % size.series)}`,
-          tag: tagOf(index % size.series),
-          source: `${runName(run)}/log`,
-          from: length,
-          total: length + perSeries,
-          steps: more((at) => at),
-          values: more((at) => 0.5 + Math.sin(at)),
-          wallTimes: more((at) => 1.7e12 + at * 50),
-        });
-        byRun.set(run, entry);
+        const { values } = runs[Math.floor(index / size.series)].series[index % size.series];
+        for (let at = length; at < length + perSeries; at++) values.push(0.5 + Math.sin(at));
       }
       length += perSeries;
-      const message = {
-        kind: 'increment',
-        number: ++number,
-        more: false,
-        changed: [...byRun.values()],
-        gone: [],
-      };
+      const message = feed.next(view);
       const before = performance.now();
       window.postMessage(message, '*');
       await new Promise((resolve) => setTimeout(resolve, 0));

@@ -41,7 +41,13 @@ export interface SeriesPart {
   readonly from: number;
   /** Points that the series has by now; the parts that come next bring what is missing. So room is made only once. */
   readonly total: number;
-  readonly steps: Float64Array;
+  /**
+   * Key of another series of the run that the page has up to there: these points have the steps, epochs and times of
+   * its points `[from, from + length)`, and none of their own here.
+   */
+  readonly like?: string;
+  /** Absent with `like` only. */
+  readonly steps?: Float64Array;
   readonly values: Float64Array;
   /** NaN where the log does not say; absent where it says nothing at all about these points. */
   readonly epochs?: Float64Array;
@@ -55,8 +61,9 @@ export interface SeriesPart {
  */
 export interface SeriesOverview extends Pick<
   SeriesPart,
-  'key' | 'tag' | 'source' | 'total' | 'steps' | 'values' | 'epochs' | 'wallTimes'
+  'key' | 'tag' | 'source' | 'total' | 'values' | 'epochs' | 'wallTimes'
 > {
+  readonly steps: Float64Array;
   /** The page's smoothing that it was made for, 0 for none. */
   readonly smoothing: number;
   /** Moving average at these points, over all points; absent where nothing is to be smoothed. */
@@ -289,11 +296,13 @@ const seriesPart: Reader<SeriesPart> = (value) => {
       source: string,
       from: number,
       total: number,
-      steps: float64s,
       values: float64s,
     },
-    { epochs: float64s, wallTimes: float64s },
+    { like: string, steps: float64s, epochs: float64s, wallTimes: float64s },
   )(value);
+  if ((part.like === undefined) === (part.steps === undefined)) {
+    throw new Mismatch('steps, or the series that has the same');
+  }
   checkColumns(part);
   return part;
 };

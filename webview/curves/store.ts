@@ -12,6 +12,51 @@ import type {
 import { Column, LazyColumn } from './column.ts';
 import type { NamedSeries } from './grouping.ts';
 
+/** Where the points of a series stand: on every axis that the log knows. Series that were logged together share one. */
+class Places {
+  /** Others read what is there: it may grow, but not change. */
+  shared = false;
+  readonly steps = new Column();
+  /** From the first point on as soon as the log names one; until then there is nothing to keep. */
+  epochs: LazyColumn | undefined;
+  wallTimes: LazyColumn | undefined;
+
+  /** Replaces everything from `from` on. */
+  put(from: number, total: number, { steps, epochs, wallTimes }: PlaceColumns): void {
+    const end = from + steps.length;
+    this.epochs = extended(this.epochs, epochs, from, end, total);
+    this.wallTimes = extended(this.wallTimes, wallTimes, from, end, total);
+    this.steps.put(from, steps, total);
+  }
+
+  /** Copies of the points `[from, to)`. */
+  slice(from: number, to: number): PlaceColumns {
+    const { epochs, wallTimes } = this;
+    return {
+      steps: this.steps.view.slice(from, to),
+      ...(epochs === undefined ? {} : { epochs: epochs.view.slice(from, to) }),
+      ...(wallTimes === undefined ? {} : { wallTimes: wallTimes.view.slice(from, to) }),
+    };
+  }
+}
+
+type PlaceColumns = { readonly steps: Float64Array } & Pick<SeriesPart, 'epochs' | 'wallTimes'>;
+
+/** A column that may not be there yet, or may have nothing to add. */
+function extended(
+  column: LazyColumn | undefined,
+  points: Float64Array | undefined,
+  from: number,
+  end: number,
+  total: number,
+): LazyColumn | undefined {
+  if (points === undefined && column === undefined) return undefined;
+  const known = column ?? new LazyColumn();
+  if (known.length < from) known.put(known.length, new Float64Array(from - known.length).fill(NaN), total);
+  known.put(from, points ?? new Float64Array(end - from).fill(NaN), total);
+  return known;
+}
+
 /**
  * One series as logged, in columns that grow in place: what was added costs what it adds. Of one that comes with many
  * messages the columns are those of its overview until all of its points are there.
@@ -26,11 +71,10 @@ export class StoredSeries implements NamedSeries {
   version = 0;
   /** Points before this index have been what they are since `rewrites` last changed. */
   rewrites = 0;
-  readonly #steps = new Column();
   readonly #values = new Column();
-  /** From the first point on as soon as the log names one; until then there is nothing to keep. */
-  #epochs: LazyColumn | undefined;
-  #wallTimes: LazyColumn | undefined;
+  #places = new Places();
+  /** Of columns of the places that have more points than this series. */
+  readonly #parts = new WeakMap<Float64Array, Float64Array>();
   #overview: SeriesOverview | undefined;
 
   constructor(run: string, { key, tag, source }: NamedSeries) {
@@ -49,30 +93,25 @@ export class StoredSeries implements NamedSeries {
     return this.#overview;
   }
   /** Views, valid until the next {@link put}. */
-  get steps(): Float64Array {
-    return this.#shown.steps;
-  }
   get values(): Float64Array {
-    return this.#shown.values;
+    return this.#overview?.values ?? this.#values.view;
+  }
+  get steps(): Float64Array {
+    return this.#overview?.steps ?? this.#own(this.#places.steps);
   }
   /** NaN where the log does not say; undefined where it never does. */
   get epochs(): Float64Array | undefined {
-    return this.#overview === undefined ? this.#epochs?.view : this.#overview.epochs;
+    if (this.#overview !== undefined) return this.#overview.epochs;
+    return this.#places.epochs && this.#own(this.#places.epochs);
   }
   /** Milliseconds since 1970, as above. */
   get wallTimes(): Float64Array | undefined {
-    return this.#overview === undefined ? this.#wallTimes?.view : this.#overview.wallTimes;
+    if (this.#overview !== undefined) return this.#overview.wallTimes;
+    return this.#places.wallTimes && this.#own(this.#places.wallTimes);
   }
   /** Whether there are times, without looking at them. */
   get timed(): boolean {
-    return (this.#overview ?? { wallTimes: this.#wallTimes }).wallTimes !== undefined;
-  }
-  /** Of all columns together, with the room they keep for growing. */
-  get bytes(): number {
-    return [this.#steps, this.#values, this.#epochs, this.#wallTimes].reduce(
-      (sum, column) => sum + (column?.bytes ?? 0),
-      0,
-    );
+    return (this.#overview ?? this.#places).wallTimes !== undefined;
   }
 
   /** Before the first point. */
@@ -81,18 +120,26 @@ export class StoredSeries implements NamedSeries {
     this.version += 1;
   }
 
-  /** Replaces everything from `part.from` on; false when points in between are missing. */
-  put(part: SeriesPart): boolean {
-    const { from, total } = part;
+  /**
+   * Replaces everything from `part.from` on; false when points in between are missing.
+   * @param like the series that the part says to be alike.
+   */
+  put(part: SeriesPart, like?: StoredSeries): boolean {
+    const { from, total, values } = part;
     const { length } = this.#values;
+    const end = from + values.length;
     if (from > length) return false;
+    if (part.steps === undefined) {
+      if (like === undefined || like.#values.length < end) return false;
+      this.#follow(like.#places, from, end, total);
+    } else {
+      this.#disown(from);
+      this.#places.put(from, total, { ...part, steps: part.steps });
+    }
     if (from < length) this.rewrites += 1;
-    this.#epochs = extended(this.#epochs, part.epochs, part);
-    this.#wallTimes = extended(this.#wallTimes, part.wallTimes, part);
-    this.#steps.put(from, part.steps, total);
-    this.#values.put(from, part.values, total);
+    this.#values.put(from, values, total);
     if (this.#overview !== undefined) {
-      if (this.#values.length < total) return true;
+      if (end < total) return true;
       this.#overview = undefined;
       this.rewrites += 1;
     }
@@ -100,22 +147,37 @@ export class StoredSeries implements NamedSeries {
     return true;
   }
 
-  get #shown(): { readonly steps: Float64Array; readonly values: Float64Array } {
-    return this.#overview ?? { steps: this.#steps.view, values: this.#values.view };
+  /** Takes the points `[from, end)` of others: as they are, if it has them or nothing else. */
+  #follow(places: Places, from: number, end: number, total: number): void {
+    if (places === this.#places) return;
+    if (from === 0) {
+      places.shared = true;
+      this.#places = places;
+      return;
+    }
+    this.#disown(from);
+    this.#places.put(from, total, places.slice(from, end));
   }
-}
 
-/** A column that may not be there yet, or may have nothing to add. */
-function extended(
-  column: LazyColumn | undefined,
-  points: Float64Array | undefined,
-  { from, total, values }: SeriesPart,
-): LazyColumn | undefined {
-  if (points === undefined && column === undefined) return undefined;
-  const known = column ?? new LazyColumn();
-  if (known.length < from) known.put(known.length, new Float64Array(from - known.length).fill(NaN), total);
-  known.put(from, points ?? new Float64Array(values.length).fill(NaN), total);
-  return known;
+  /** What is to be changed from there on must be nobody else's. */
+  #disown(from: number): void {
+    const places = this.#places;
+    if (!places.shared || from === places.steps.length) return;
+    this.#places = new Places();
+    if (from > 0) this.#places.put(0, from, places.slice(0, from));
+  }
+
+  #own(column: Column | LazyColumn): Float64Array {
+    const { view } = column;
+    const { length } = this.#values;
+    if (view.length === length) return view;
+    let part = this.#parts.get(view);
+    if (part?.length !== length) {
+      part = view.subarray(0, length);
+      this.#parts.set(view, part);
+    }
+    return part;
+  }
 }
 
 export interface StoredRun extends RunChoice {
@@ -181,7 +243,9 @@ export class CurvesStore {
     run.health = health ?? run.health;
     for (const key of removed) run.series.delete(key);
     for (const overview of overviews ?? []) seriesIn(run, overview).glance(overview);
-    return series.every((part) => seriesIn(run, part).put(part));
+    return series.every((part) =>
+      seriesIn(run, part).put(part, part.like === undefined ? undefined : run.series.get(part.like)),
+    );
   }
 }
 

@@ -49,6 +49,8 @@ interface SentRun {
 /** So that a message is some megabytes: neither the editor nor a remote connection is held up by one. */
 export const POINTS_PER_MESSAGE = 200_000;
 const NO_MARKS = { checkpoints: [], averages: [], health: [] };
+/** What is logged together has the same steps; a run has few such groups. */
+const MOST_LEADERS = 4;
 /** Of shorter series an overview would be no shorter. */
 const LEAST_OVERVIEWED = 2000;
 
@@ -113,11 +115,16 @@ export class CurvesFeed {
       const sent = before?.series ?? new Map<string, SentSeries>();
       const keys = new Set<string>();
       const series: SeriesPart[] = [];
+      /** As the page will have them. */
+      const leaders: SentSeries[] = [];
       for (const entry of run.series) {
         const key = seriesKey(entry);
         keys.add(key);
         const from = firstDifference(sent.get(key), entry);
-        if (from === undefined) continue;
+        if (from === undefined) {
+          if (leaders.length < MOST_LEADERS) leaders.push({ series: entry, length: entry.values.length });
+          continue;
+        }
         if (overviews.has(entry)) {
           more = true;
           sent.set(key, { series: entry, length: 0 });
@@ -127,8 +134,11 @@ export class CurvesFeed {
         more ||= length < entry.values.length;
         if (room === 0) continue;
         room -= length - from;
-        series.push(partOf(entry, from, length));
-        sent.set(key, { series: entry, length });
+        const like = leaders.find((leader) => isAlike(leader, entry, from, length))?.series;
+        series.push(partOf(entry, from, length, like));
+        const now = { series: entry, length };
+        if (like === undefined && leaders.length < MOST_LEADERS) leaders.push(now);
+        sent.set(key, now);
       }
       const removed = [...sent.keys()].filter((key) => !keys.has(key));
       for (const key of removed) sent.delete(key);
@@ -220,20 +230,37 @@ export function checkpointMark(entry: CheckpointEntry): CheckpointMark {
 export const seriesKey = (series: Series): string => `${series.source}\n${series.tag}`;
 
 /** Typed arrays cross the webview line as bytes; plain ones would as JSON, in which NaN does not exist. */
-function partOf(series: Series, from: number, to: number): SeriesPart {
-  const epochs = known(series.epochs, from, to);
-  const wallTimes = known(series.wallTimes, from, to);
-  return {
+function partOf(series: Series, from: number, to: number, like: Series | undefined): SeriesPart {
+  const part = {
     key: seriesKey(series),
     tag: series.tag,
     source: series.source,
     from,
     total: series.values.length,
-    steps: column(series.steps, from, to),
     values: column(series.values, from, to),
+  };
+  if (like !== undefined) return { ...part, like: seriesKey(like) };
+  const epochs = known(series.epochs, from, to);
+  const wallTimes = known(series.wallTimes, from, to);
+  return {
+    ...part,
+    steps: column(series.steps, from, to),
     ...(epochs === undefined ? {} : { epochs }),
     ...(wallTimes === undefined ? {} : { wallTimes }),
   };
+}
+
+/** Whether the points `[from, to)` of a series stand where those of another one do, which the page has. */
+function isAlike({ series, length }: SentSeries, other: Series, from: number, to: number): boolean {
+  if (length < to || to === from) return false;
+  return (['steps', 'epochs', 'wallTimes'] as const).every((name) => {
+    const ours = series[name];
+    const theirs = other[name];
+    if (ours === theirs) return true;
+    let index = from;
+    while (index < to && Object.is(ours[index], theirs[index])) index += 1;
+    return index === to;
+  });
 }
 
 /** Of its own memory: the editor sends the whole buffer behind a view. */

@@ -23,7 +23,14 @@ function uniform(seed: number): () => number {
 
 type Point = readonly [step: number, epoch: number, value: number];
 
-export function part(tag: string, points: readonly Point[], from = 0): SeriesPart {
+interface SamplePart extends SeriesPart {
+  readonly steps: Float64Array;
+}
+interface SampleRun extends CurvesRun {
+  readonly series: readonly SamplePart[];
+}
+
+export function part(tag: string, points: readonly Point[], from = 0): SamplePart {
   return {
     key: `${RUN}/metrics.csv\n${tag}`,
     tag,
@@ -37,7 +44,7 @@ export function part(tag: string, points: readonly Point[], from = 0): SeriesPar
 }
 
 /** A loss per step and a validation per epoch; `diverged` loses some steps to NaN. */
-export function sampleRun(epochs = EPOCHS, diverged = false): CurvesRun {
+export function sampleRun(epochs = EPOCHS, diverged = false): SampleRun {
   const random = uniform(7);
   const trainLoss: Point[] = [];
   const trainAccuracy: Point[] = [];

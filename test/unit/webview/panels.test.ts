@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { seededRandom } from '../../../src/core/averaging/rng.ts';
 import type { LossPoint, PassProgress } from '../../../src/core/averaging/types.ts';
 import type { Series } from '../../../src/core/metrics/types.ts';
 import type { RunState } from '../../../src/core/runs/status.ts';
@@ -168,6 +169,87 @@ describe('CurvesSession', () => {
         state.map(({ tag, values }) => [tag, [...values]]).sort(),
       );
     }
+  });
+
+  test('series that were logged together are sent with one set of steps, and each ends up with its own', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const random = seededRandom(seed, 'alike');
+      const below = (limit: number): number => random() % limit;
+      const logs = new Map<string, Series>();
+      const points = (
+        from: number,
+        more: number,
+        kind: number,
+      ): Pick<Series, 'steps' | 'epochs' | 'wallTimes'> => {
+        const steps = Array.from({ length: more }, (_, index) => 10 * (from + index) + kind);
+        return {
+          steps,
+          epochs: steps.map((step) => (kind === 1 ? Math.floor(step / 100) : NaN)),
+          wallTimes: steps.map((step) => (kind === 2 ? NaN : 1e12 + step)),
+        };
+      };
+      const grow = (tag: string, kept: number, more: number, kind: number): void => {
+        const old = logs.get(tag) ?? { ...series([], tag) };
+        const added = points(kept, more, kind);
+        const joined = (a: readonly number[], b: readonly number[]): number[] => [...a.slice(0, kept), ...b];
+        logs.set(tag, {
+          ...old,
+          steps: joined(old.steps, added.steps),
+          epochs: joined(old.epochs, added.epochs),
+          wallTimes: joined(old.wallTimes, added.wallTimes),
+          values: joined(
+            old.values,
+            added.steps.map(() => below(1000)),
+          ),
+        });
+      };
+      const { session, sent } = curvesSession(snapshotOf(run({ series: [] })));
+      const store = new CurvesStore();
+      session.receive({ kind: 'ready' });
+      for (let change = 0; change < 25; change++) {
+        const more = 1 + below(4);
+        const kind = below(3);
+        for (const tag of ['a', 'b', 'c', 'd']) {
+          const length = logs.get(tag)?.values.length ?? 0;
+          const what = below(10);
+          if (what < 6) grow(tag, length, more, kind);
+          else if (what === 6) grow(tag, length, 1 + below(3), below(3));
+          else if (what === 7) grow(tag, below(length + 1), more, kind);
+          else if (what === 8 && below(3) === 0) logs.delete(tag);
+        }
+        session.update(snapshotOf(run({ series: [...logs.values()] })));
+        for (const message of sent.splice(0)) assert.equal(store.apply(readToCurves(message)!), true);
+        const shown = store.series.map(({ tag, steps, values, epochs, wallTimes }) => [
+          tag,
+          [...steps],
+          [...values],
+          [...(epochs ?? values.map(() => NaN))],
+          [...(wallTimes ?? values.map(() => NaN))],
+        ]);
+        const wanted = [...logs.values()]
+          .filter(({ values }) => values.length > 0)
+          .map(({ tag, steps, values, epochs, wallTimes }) => [tag, steps, values, epochs, wallTimes]);
+        assert.deepEqual(shown.sort(), wanted.sort(), `seed ${seed}, change ${change}`);
+      }
+    }
+  });
+
+  test('of alike series only the first carries steps, and the page keeps them once', () => {
+    const tags = ['train/loss', 'train/acc'];
+    const { session, sent } = curvesSession(
+      snapshotOf(run({ series: tags.map((tag) => series([1, 2, 3], tag)) })),
+    );
+    session.receive({ kind: 'ready' });
+    const [message] = sent;
+    assert.ok(message?.kind === 'snapshot');
+    const [first, second] = message.shown[0]!.series;
+    assert.deepEqual([first!.like, second!.like, second!.steps], [undefined, first!.key, undefined]);
+    const store = new CurvesStore();
+    assert.equal(store.apply(message), true);
+    const [one, other] = store.series;
+    assert.equal(one!.steps.buffer, other!.steps.buffer);
+    const alone = { ...message, shown: [{ ...message.shown[0]!, series: [second!] }] };
+    assert.equal(new CurvesStore().apply(alone), false, 'without the first one they are nothing');
   });
 
   test('a page that missed something gets everything again', () => {
