@@ -62,7 +62,10 @@ export class Workbench {
   }
 
   /** Opens a folder, or an empty window, with the packaged extension installed. */
-  static async open(folder: string | undefined, { language, ...options }: WorkbenchOptions = {}): Promise<Workbench> {
+  static async open(
+    folder: string | undefined,
+    { language, ...options }: WorkbenchOptions = {},
+  ): Promise<Workbench> {
     await mkdir(SCREENSHOTS, { recursive: true });
     const vsix = process.env['TWA_VSIX'];
     if (vsix === undefined) throw new Error('TWA_VSIX is not set: run this through "npm test".');
