@@ -65,7 +65,7 @@ export function planSetup(survey: Survey): Plan {
 
 /**
  * A GPU before a processor, and CUDA, which TensorFlow's kernels are tuned for, before WebGPU. TensorFlow on the
- * processor is worth it where there is no GPU: 5 to 10 times as fast as wasm.
+ * processor is worth it where there is no GPU: 3 to 4 times as fast as wasm (docs/backends.md).
  */
 function recommend(survey: Survey, open: ReadonlySet<RouteName>): RouteName | undefined {
   const { nvidia, graphics } = survey;
