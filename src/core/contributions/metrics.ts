@@ -1,10 +1,9 @@
 /** Logs of lines that another extension reads: it tells what a line says, and following the file is ours. */
 import { basename } from 'node:path';
 import type { MetricsPoint } from '../../../api/twa.d.ts';
-import { LineTail } from '../metrics/lines.ts';
-import { MAX_SERIES, PointCollector } from '../metrics/points.ts';
-import type { MetricsFormat, MetricsTail, MetricsUpdate } from '../metrics/types.ts';
-import { Warnings } from '../metrics/warnings.ts';
+import { LineLog } from '../metrics/lineLog.ts';
+import { PointCollector } from '../metrics/points.ts';
+import type { MetricsFormat } from '../metrics/types.ts';
 import { badExtension, importContribution, messageOf } from './module.ts';
 import type { Contribution } from './types.ts';
 
@@ -27,36 +26,20 @@ export async function loadMetrics(contribution: Contribution): Promise<MetricsFo
   };
 }
 
-class ContributedTail implements MetricsTail {
-  readonly path: string;
+class ContributedTail extends LineLog {
   readonly #open: Open;
-  readonly #lines: LineTail;
-  readonly #warnings: Warnings;
   #parse: ((text: string) => unknown) | undefined;
-  #points = new PointCollector();
 
   constructor(path: string, open: Open) {
-    this.path = path;
+    super(path, () => new PointCollector());
     this.#open = open;
-    this.#warnings = new Warnings(path);
-    this.#lines = new LineTail(path, {
-      reset: () => this.#reset(),
-      line: (text, number, ended) => this.#line(text, number, ended),
-    });
   }
 
-  async poll(signal?: AbortSignal, atEnd = false): Promise<MetricsUpdate> {
-    const reset = await this.#lines.poll(signal, atEnd);
-    return { reset, points: this.#points.take(), warnings: this.#warnings.take() };
-  }
-
-  #reset(): void {
+  protected override reset(): void {
     this.#parse = undefined;
-    this.#points = new PointCollector();
-    this.#warnings.reset();
   }
 
-  #line(text: string, number: number, ended: boolean): void {
+  protected override line(text: string, number: number, ended: boolean): void {
     try {
       this.#parse ??= parserOf(this.#open(this.path));
       const given = this.#parse(text);
@@ -64,15 +47,10 @@ class ContributedTail implements MetricsTail {
       // All of them before any is taken: a line counts whole or not at all.
       const points = [...(given as Iterable<unknown>)].map(narrow);
       for (const { tag, step, value, epoch = NaN, wallTime = NaN } of points) {
-        this.#points.add(tag, step, value, epoch, wallTime);
+        this.points.add(tag, step, value, epoch, wallTime);
       }
     } catch (error) {
-      // Without its newline a broken line is one that is still being written.
-      if (ended) this.#warnings.add(number, `${messageOf(error)}; the line is left out.`);
-    }
-    if (this.#points.overflowed) {
-      this.#points.overflowed = false;
-      this.#warnings.add(number, `only the first ${MAX_SERIES} series of the file are read.`);
+      if (ended) this.warnings.add(number, `${messageOf(error)}; the line is left out.`);
     }
   }
 }

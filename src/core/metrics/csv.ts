@@ -6,10 +6,9 @@
 import { basename, extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { axisOf, namesLog, parseNumber } from './columns.ts';
-import { LineTail } from './lines.ts';
-import { MAX_SERIES, RowCollector } from './rows.ts';
-import type { MetricsFormat, MetricsTail, MetricsUpdate } from './types.ts';
-import { Warnings } from './warnings.ts';
+import { LineLog } from './lineLog.ts';
+import { RowCollector } from './rows.ts';
+import type { MetricsFormat } from './types.ts';
 
 export const csvFormat: MetricsFormat = {
   id: 'csv',
@@ -24,37 +23,21 @@ export const csvFormat: MetricsFormat = {
   open: (path) => new CsvTail(path),
 };
 
-class CsvTail implements MetricsTail {
-  readonly path: string;
-  readonly #lines: LineTail;
-  readonly #warnings: Warnings;
-  #rows = new RowCollector();
+class CsvTail extends LineLog<RowCollector> {
   #delimiter = ',';
   #columns: readonly string[] | undefined;
   #isNoTable = false;
 
   constructor(path: string) {
-    this.path = path;
-    this.#warnings = new Warnings(path);
-    this.#lines = new LineTail(path, {
-      reset: () => this.#reset(),
-      line: (text, number, ended) => this.#line(text, number, ended),
-    });
+    super(path, () => new RowCollector());
   }
 
-  async poll(signal?: AbortSignal, atEnd = false): Promise<MetricsUpdate> {
-    const reset = await this.#lines.poll(signal, atEnd);
-    return { reset, points: this.#rows.take(), warnings: this.#warnings.take() };
-  }
-
-  #reset(): void {
-    this.#rows = new RowCollector();
+  protected override reset(): void {
     this.#columns = undefined;
     this.#isNoTable = false;
-    this.#warnings.reset();
   }
 
-  #line(text: string, number: number, ended: boolean): void {
+  protected override line(text: string, number: number, ended: boolean): void {
     if (this.#isNoTable || text.trim() === '') return;
     if (this.#columns === undefined) this.#delimiter = delimiterOf(text);
     const cells = this.#cells(text, number, ended);
@@ -68,7 +51,7 @@ class CsvTail implements MetricsTail {
     if (cells.length !== this.#columns.length) {
       // Without its newline a short row is one that is still being written.
       if (!ended) return;
-      this.#warnings.add(
+      this.warnings.add(
         number,
         `the row has ${cells.length} values where the header has ${this.#columns.length}; it is left out.`,
       );
@@ -80,11 +63,7 @@ class CsvTail implements MetricsTail {
       // Keras writes NA for what an epoch did not give.
       if (name !== '' && cell !== '' && cell !== 'NA') fields.push([name, parseNumber(cell) ?? cell]);
     }
-    this.#rows.addRow(fields);
-    if (this.#rows.overflowed) {
-      this.#rows.overflowed = false;
-      this.#warnings.add(number, `only the first ${MAX_SERIES} series of the file are read.`);
-    }
+    this.points.addRow(fields);
   }
 
   /** Whether a first line names columns; if not, the file is no table and the rest of it is left out. */
@@ -94,7 +73,7 @@ class CsvTail implements MetricsTail {
     const isProse = extname(this.path) === '.log';
     if (cells.some((cell) => axisOf(cell) !== undefined) || (!hasNumbers && !isProse)) return true;
     if (!isProse) {
-      this.#warnings.add(
+      this.warnings.add(
         number,
         'the first line must name the columns (epoch, step, loss, ...); the file is left out.',
       );
@@ -112,7 +91,7 @@ class CsvTail implements MetricsTail {
       return record;
     } catch (error) {
       if (ended) {
-        this.#warnings.add(
+        this.warnings.add(
           number,
           `the row is no CSV: ${error instanceof Error ? error.message : String(error)}.`,
         );

@@ -2,8 +2,6 @@ import { axisOf, parseWallTime } from './columns.ts';
 import type { AxisName } from './columns.ts';
 import { PointCollector } from './points.ts';
 
-export { MAX_SERIES } from './points.ts';
-
 /**
  * Turns rows of named values into points. The x of a row is its step; without one its epoch; without either the
  * step of the row before (sparse logs), and in a log that has no such column at all the row's number from 0.

@@ -4,10 +4,9 @@
  * step.
  */
 import { parseNumber, parseWallTime } from '../columns.ts';
-import { LineTail } from '../lines.ts';
+import { LineLog } from '../lineLog.ts';
 import { PointCollector } from '../points.ts';
-import type { MetricsFormat, MetricsTail, MetricsUpdate } from '../types.ts';
-import { Warnings } from '../warnings.ts';
+import type { MetricsFormat } from '../types.ts';
 
 const METRIC = /^(.*[\\/][0-9a-f]{32}[\\/]metrics)[\\/](.+)$/;
 
@@ -19,42 +18,28 @@ export const mlflowFilesFormat: MetricsFormat = {
   open: (path) => new MetricTail(path, (METRIC.exec(path)?.[2] ?? path).replaceAll('\\', '/')),
 };
 
-class MetricTail implements MetricsTail {
-  readonly path: string;
+class MetricTail extends LineLog {
   readonly #tag: string;
-  readonly #lines: LineTail;
-  readonly #warnings: Warnings;
-  #points = new PointCollector();
   #count = 0;
 
   constructor(path: string, tag: string) {
-    this.path = path;
+    super(path, () => new PointCollector());
     this.#tag = tag;
-    this.#warnings = new Warnings(path);
-    this.#lines = new LineTail(path, {
-      reset: () => {
-        this.#points = new PointCollector();
-        this.#count = 0;
-        this.#warnings.reset();
-      },
-      line: (text, number, ended) => this.#line(text, number, ended),
-    });
   }
 
-  async poll(signal?: AbortSignal, atEnd = false): Promise<MetricsUpdate> {
-    const reset = await this.#lines.poll(signal, atEnd);
-    return { reset, points: this.#points.take(), warnings: this.#warnings.take() };
+  protected override reset(): void {
+    this.#count = 0;
   }
 
-  #line(text: string, line: number, ended: boolean): void {
+  protected override line(text: string, line: number, ended: boolean): void {
     const cells = text.trim().split(/\s+/);
     if (cells[0] === '') return;
     const [time, value, step] = cells.map(parseNumber);
     if (time === undefined || value === undefined || (step === undefined && cells.length > 2)) {
-      if (ended) this.#warnings.add(line, 'the line is no `time value step`; it is left out.');
+      if (ended) this.warnings.add(line, 'the line is no `time value step`; it is left out.');
       return;
     }
-    this.#points.add(this.#tag, step ?? this.#count, value, NaN, parseWallTime(time));
+    this.points.add(this.#tag, step ?? this.#count, value, NaN, parseWallTime(time));
     this.#count += 1;
   }
 }
