@@ -3,7 +3,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { jsonlFormat } from '../../../src/core/metrics/jsonl.ts';
-import { MAX_SERIES } from '../../../src/core/metrics/rows.ts';
+import { MAX_SERIES } from '../../../src/core/metrics/points.ts';
 import { pointsOf, temporaryDirectory } from './helpers.ts';
 
 const LOG = [
