@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import process from 'node:process';
 import { ensureTensorflow } from '../tensorflow.mjs';
 import { buildExtension } from './build.mjs';
 import { nodeTests } from './node-test.mjs';
@@ -12,6 +13,8 @@ export async function unitLevel({ environment, temporary, torch }) {
     environment: {
       ...environment,
       ...(python === undefined ? {} : { TWA_PYTHON: python }),
+      // What started this: the machine's own, which may be older than the one that the tests run on.
+      ...(Number.parseInt(process.versions.node) < 24 ? { TWA_OLD_NODE: process.execPath } : {}),
       ...(tensorflow.directory === undefined ? {} : { TWA_TENSORFLOW_ROOT: tensorflow.directory }),
     },
     temporary,
