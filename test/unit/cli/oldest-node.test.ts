@@ -14,7 +14,8 @@ const old = process.env['TWA_OLD_NODE'];
 const cli = path.join(root, 'dist/cli.mjs');
 
 describe('The command on an older Node.js', { skip: old === undefined && 'there is none here' }, () => {
-  const twa = async (args: readonly string[], cwd = root) => (await run(old!, [cli, ...args], { cwd })).stdout;
+  const twa = async (args: readonly string[], cwd = root) =>
+    (await run(old!, [cli, ...args], { cwd })).stdout;
 
   test('it is as old as promised, or younger than the one of the tests', async () => {
     const { engines } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
