@@ -17,7 +17,8 @@ const METRICS = ['train_metrics', 'metrics'];
 /** Key of a dictionary of columns: everything that was logged when it was saved. */
 const HISTORY = 'train_results';
 const MAX_NUMBERS = 100;
-const MAX_ROWS = 1_000_000;
+/** Of a history: a thousand columns of as many epochs. One list may stand in for many columns. */
+const MAX_CELLS = 1_000_000;
 const MAX_NAME = 500;
 
 type Told = Pick<CheckpointHeader, 'metadata' | 'metrics' | 'history'>;
@@ -30,18 +31,18 @@ export async function toldBeside(
 ): Promise<Told> {
   const entries = entriesOf(root) ?? new Map<Value, Value>();
   const weights = new Set(header.tensors.map(({ name }) => name));
-  const metadata: Record<string, string> = { ...header.metadata };
+  const numbers: [string, string][] = [];
   let left = MAX_NUMBERS;
   for (const [key, value] of entries) {
     if (typeof key !== 'string' || key.length > MAX_NAME || !isTensor(value) || weights.has(key)) continue;
     if (left-- === 0) break;
     const number = await soleElement(handle, storages, key, value);
-    if (number !== undefined) metadata[key] = String(number);
+    if (number !== undefined) numbers.push([key, String(number)]);
   }
   const metrics = METRICS.map((key) => numbersIn(entries.get(key))).find((one) => one !== undefined);
   const history = columnsIn(entries.get(HISTORY));
   return {
-    metadata,
+    metadata: { ...header.metadata, ...Object.fromEntries(numbers) },
     ...(metrics === undefined ? {} : { metrics }),
     ...(history === undefined ? {} : { history }),
   };
@@ -87,14 +88,17 @@ function numbersIn(value: Value | undefined): Readonly<Record<string, number>> |
 /** A dictionary of lists of one length, as of a data frame; null for what is no number in them. */
 function columnsIn(value: Value | undefined): CheckpointHeader['history'] {
   const columns: [string, readonly (number | null)[]][] = [];
+  let cells = 0;
   for (const [key, item] of (value === undefined ? undefined : entriesOf(value)) ?? []) {
     const items = sequence(item);
     if (typeof key !== 'string' || key.length > MAX_NAME || items === undefined) continue;
+    cells += items.length;
+    if (cells > MAX_CELLS) return undefined;
     columns.push([key.trim(), items.map((one) => numberOf(one) ?? null)]);
     if (columns.length === MAX_NUMBERS) break;
   }
   const rows = columns[0]?.[1].length ?? 0;
-  const isTable = rows > 0 && rows <= MAX_ROWS && columns.every(([, column]) => column.length === rows);
+  const isTable = rows > 0 && columns.every(([, column]) => column.length === rows);
   return isTable ? Object.fromEntries(columns) : undefined;
 }
 

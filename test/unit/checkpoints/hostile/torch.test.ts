@@ -618,3 +618,33 @@ test('keys that are named like prototypes are keys like any other', async () => 
   assert.equal(Object.getPrototypeOf(header.metadata), Object.prototype);
   assert.ok((await readFile(path)).length > 0);
 });
+
+test('a log in a checkpoint is read as numbers, and one list in place of many columns is none', async () => {
+  const { requireComplete } = await import('../../../../src/core/checkpoints/registry.ts');
+  const told = async (...entries: readonly (readonly [Piece, Piece])[]) =>
+    requireComplete(
+      await file(
+        archive(pickle(dict([text('model'), weights()], [text('train_results'), dict(...entries)]))),
+      ),
+    );
+  const epochs = list(int(1), int(2));
+  const { history } = await told(
+    [text('epoch'), epochs],
+    [text('loss'), list(text('x'), int(3))],
+    [text('__proto__'), epochs],
+    [int(7), epochs],
+    [text('args'), dict()],
+  );
+  assert.deepEqual(Object.entries(history!), [
+    ['epoch', [1, 2]],
+    ['loss', [null, 3]],
+    ['__proto__', [1, 2]],
+  ]);
+  assert.equal((await told([text('epoch'), epochs], [text('loss'), list(int(3))])).history, undefined);
+  const long: Piece = [list(...Array.from({ length: 100_000 }, () => int(1))), 'q\x00'];
+  const columns = Array.from({ length: 50 }, (_, column): [Piece, Piece] => [
+    text(`c${column}`),
+    column === 0 ? long : 'h\x00',
+  ]);
+  assert.equal((await told(...columns)).history, undefined);
+});
