@@ -1,4 +1,5 @@
 import * as l10n from '@vscode/l10n';
+import { setImmediate } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import { onContributions } from '../../core/contributions/registry.ts';
 import type { RunsSnapshot, RunWatcher } from '../../core/runs/types.ts';
@@ -107,7 +108,8 @@ export class Runs implements RunWatcher, vscode.Disposable {
   }
 
   async #watch(plan: WatchPlan, polling: boolean | 'auto'): Promise<void> {
-    // Chokidar and all readers: loaded once the window has its views and commands.
+    // Chokidar and all readers: not before the window has its views and commands, which loading would hold up.
+    await setImmediate();
     const { watchRuns } = await import('../../core/runs/watch.ts');
     if (this.#plan !== plan) return;
     const old = this.#watcher;
