@@ -1,12 +1,13 @@
 /**
  * The two products over all checkpoints, w = sum a_i w_i and g_i = <w_i, dL/dw>, against what this machine's memory gives:
- * a loop that only reads the same bytes, measured in the same run, in turn with them.
+ * a loop that only reads the same bytes, measured in the same run, in turn with them; for every way of keeping the
+ * checkpoints in memory.
  *
  *     node bench/coefficients.ts [--n 20] [--size 270000]... [--rounds 15] [--threads 1]
  *
- * Bytes are (n + 1) numbers of float32 for every parameter: n differences and their mean. Prints GB/s by processor time
- * (the best of the rounds, as other work on the machine only takes away), and their share of the reading; then GB/s by the
- * clock, where the second thread shows.
+ * Bytes are those that are kept: n differences and their mean in float32. Prints GB/s by processor time (the best of the
+ * rounds, as other work on the machine only takes away), and their share of the reading; then GB/s by the clock, where the
+ * second thread shows, and milliseconds.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -20,7 +21,13 @@ import {
   v128,
 } from '../src/core/kernels/assembler.ts';
 import { secondThread } from '../src/compute/objective/second-thread.ts';
-import { allocateRows, simdRowLoops } from '../src/compute/objective/simd-rows.ts';
+import {
+  allocateRounded,
+  allocateRows,
+  roundedRowLoops,
+  roundInto,
+  simdRowLoops,
+} from '../src/compute/objective/simd-rows.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -37,14 +44,21 @@ while (thread?.ready === false) await new Promise((resolve) => setTimeout(resolv
 if (thread !== undefined && options.threads === '1') Object.defineProperty(thread, 'ready', { value: false });
 console.log(`n = ${n}, Node ${process.version}`);
 console.log(
-  '| parameters | read only GB/s | mix GB/s (share) | project GB/s (share) | mix by the clock | project by the clock |',
+  '| parameters | kept as | read only GB/s | mix GB/s (share) | project GB/s (share) | mix by the clock | project by the clock |',
 );
-console.log('|---|---|---|---|---|---|');
+console.log('|---|---|---|---|---|---|---|');
 for (const size of options.size.map(Number)) {
+  for (const format of ['f32', 'bf16', 'int8'] as const) measure(size, format);
+}
+
+function measure(size: number, format: 'f32' | 'bf16' | 'int8'): void {
   const tensor = allocateRows(n, [size])[0]!;
   for (const [i, row] of tensor.rows.entries()) row.fill(0.001 * (i + 1));
   tensor.mean.fill(1);
-  const bytes = 4 * size * (n + 1);
+  const rounded = format === 'f32' ? undefined : allocateRounded(n, [size], format)[0]!;
+  if (rounded !== undefined) roundInto(rounded, tensor);
+  const { mean, rows } = rounded ?? tensor;
+  const bytes = [mean, ...rows].reduce((sum, { byteLength }) => sum + byteLength, 0);
   // As many bytes in a memory of its own.
   const memory = sharedMemory(bytes + 64);
   new Float32Array(memory.buffer).fill(1);
@@ -55,8 +69,14 @@ for (const size of options.size.map(Number)) {
   const into = new Float64Array(n);
   const work = {
     read: () => void read(0, bytes),
-    mix: () => simdRowLoops.combine(tensor, coefficients, out),
-    project: () => simdRowLoops.project(tensor, gradient, into),
+    mix: () =>
+      rounded === undefined
+        ? simdRowLoops.combine(tensor, coefficients, out)
+        : roundedRowLoops.combine(rounded, coefficients, out),
+    project: () =>
+      rounded === undefined
+        ? simdRowLoops.project(tensor, gradient, into)
+        : roundedRowLoops.project(rounded, gradient, into),
   };
   const best = { read: Infinity, mix: Infinity, project: Infinity };
   const clock = { ...best };
@@ -70,8 +90,10 @@ for (const size of options.size.map(Number)) {
   const speed = (kind: keyof typeof best): number => bytes / best[kind] / 1e6;
   const share = (kind: keyof typeof best): string =>
     `${speed(kind).toFixed(1)} (${((100 * best.read) / best[kind]).toFixed(0)} %)`;
-  const byClock = (kind: keyof typeof best): string => (bytes / clock[kind] / 1e6).toFixed(1);
+  const byClock = (kind: keyof typeof best): string =>
+    `${(bytes / clock[kind] / 1e6).toFixed(1)} GB/s, ${clock[kind].toFixed(2)} ms`;
   const cells = [
+    format,
     speed('read').toFixed(1),
     share('mix'),
     share('project'),

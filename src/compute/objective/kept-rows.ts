@@ -1,31 +1,23 @@
 /**
- * Ways to keep the n checkpoints of one tensor other than as float32 in memory: rounded, or not at all. Each gives the
- * rows R_i = w_i - mean back block by block, so that memory is bounded by the block.
+ * The n checkpoints of one tensor as they are in the files: the rows R_i = w_i - mean block by block, so that memory is
+ * bounded by the block.
  */
 import { decodeToFloat32, elementCount } from '../../core/checkpoints/dtype.ts';
 import { formatById } from '../../core/checkpoints/registry.ts';
 import type { CheckpointHeader, TensorInfo, TensorReader } from '../../core/checkpoints/types.ts';
 import { TwaError } from '../../core/errors.ts';
+import { CODE_BLOCK } from '../../core/kernels/rows.ts';
 import type { RowTensor } from './rows.ts';
 import { allocateRows } from './simd-rows.ts';
 
-/** Elements that have a scale of their own in 8 bits; blocks are a multiple of it. */
-export const CODE_BLOCK = 4096;
 /** What a block of the rows may take in memory, all checkpoints together. */
 export const BLOCK_BYTES = 64 * 2 ** 20;
-const LARGEST_CODE = 127;
-
-/** The rows of one tensor. */
-export interface KeptRows {
-  readonly length: number;
-  /** In memory. */
-  readonly bytes: number;
-  /** Elements [start, end) of mean and rows, valid until the next call. `start` is a multiple of {@link CODE_BLOCK}. */
-  block(start: number, end: number): Promise<RowTensor>;
-}
+/** Elements that are centred at a time. */
+const STRETCH = 2048;
 
 /** Room for one block, which all tensors of a stack share. */
 export class BlockRoom {
+  /** A multiple of {@link CODE_BLOCK}. */
   readonly elements: number;
   readonly #room: RowTensor;
 
@@ -93,9 +85,8 @@ export function nonFinite(
 }
 
 /** Nothing in memory: every block is read from the files when it is asked for. */
-export class FileRows implements KeptRows {
+export class FileRows {
   readonly length: number;
-  readonly bytes = 0;
   readonly #files: CheckpointFiles;
   /** Of each checkpoint. */
   readonly #tensors: readonly TensorInfo[];
@@ -108,6 +99,7 @@ export class FileRows implements KeptRows {
     this.length = elementCount(this.#tensors[0]!.shape)!;
   }
 
+  /** Elements [start, end) of mean and rows, valid until the next call. */
   async block(start: number, end: number): Promise<RowTensor> {
     const block = this.#room.take(end - start);
     for (const [i, row] of block.rows.entries()) await this.#files.read(i, this.#tensors[i]!, start, row);
@@ -116,107 +108,19 @@ export class FileRows implements KeptRows {
   }
 }
 
-/** Half the memory: bfloat16, rounded to nearest even. */
-export class Bf16Rows implements KeptRows {
-  readonly length: number;
-  readonly #mean: Float32Array;
-  readonly #rows: readonly Uint16Array[];
-  readonly #room: BlockRoom;
-
-  constructor(n: number, length: number, room: BlockRoom) {
-    this.length = length;
-    this.#room = room;
-    this.#mean = new Float32Array(length);
-    this.#rows = Array.from({ length: n }, () => new Uint16Array(length));
-  }
-
-  get bytes(): number {
-    return this.length * (4 + 2 * this.#rows.length);
-  }
-
-  write(start: number, { mean, rows }: RowTensor): void {
-    this.#mean.set(mean, start);
-    for (const [i, row] of rows.entries()) {
-      const bits = new Uint32Array(row.buffer, row.byteOffset, row.length);
-      const kept = this.#rows[i]!;
-      for (let k = 0; k < bits.length; k++) {
-        const value = bits[k]!;
-        kept[start + k] = (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
-      }
-    }
-  }
-
-  block(start: number, end: number): Promise<RowTensor> {
-    const block = this.#room.take(end - start);
-    block.mean.set(this.#mean.subarray(start, end));
-    for (const [i, row] of block.rows.entries()) {
-      const bits = new Uint32Array(row.buffer, row.byteOffset, row.length);
-      const kept = this.#rows[i]!;
-      for (let k = 0; k < bits.length; k++) bits[k] = kept[start + k]! << 16;
-    }
-    return Promise.resolve(block);
-  }
-}
-
-/** A quarter of the memory: 8-bit codes, with a scale for every {@link CODE_BLOCK} of them. */
-export class Int8Rows implements KeptRows {
-  readonly length: number;
-  readonly #mean: Float32Array;
-  readonly #codes: readonly Int8Array[];
-  readonly #scales: readonly Float32Array[];
-  readonly #room: BlockRoom;
-
-  constructor(n: number, length: number, room: BlockRoom) {
-    this.length = length;
-    this.#room = room;
-    this.#mean = new Float32Array(length);
-    this.#codes = Array.from({ length: n }, () => new Int8Array(length));
-    const blocks = Math.ceil(length / CODE_BLOCK);
-    this.#scales = Array.from({ length: n }, () => new Float32Array(blocks));
-  }
-
-  get bytes(): number {
-    const scales = this.#scales.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    return this.length * (4 + this.#codes.length) + scales;
-  }
-
-  write(start: number, { mean, rows }: RowTensor): void {
-    this.#mean.set(mean, start);
-    for (const [i, row] of rows.entries()) {
-      for (let from = 0; from < row.length; from += CODE_BLOCK) {
-        const to = Math.min(from + CODE_BLOCK, row.length);
-        let largest = 0;
-        for (let k = from; k < to; k++) largest = Math.max(largest, Math.abs(row[k]!));
-        const scale = Math.fround(largest / LARGEST_CODE);
-        this.#scales[i]![(start + from) / CODE_BLOCK] = scale;
-        const codes = this.#codes[i]!;
-        for (let k = from; k < to; k++) codes[start + k] = scale === 0 ? 0 : Math.round(row[k]! / scale);
-      }
-    }
-  }
-
-  block(start: number, end: number): Promise<RowTensor> {
-    const block = this.#room.take(end - start);
-    block.mean.set(this.#mean.subarray(start, end));
-    for (const [i, row] of block.rows.entries()) {
-      const codes = this.#codes[i]!;
-      for (let from = 0; from < row.length; from += CODE_BLOCK) {
-        const scale = this.#scales[i]![(start + from) / CODE_BLOCK]!;
-        const to = Math.min(from + CODE_BLOCK, row.length);
-        for (let k = from; k < to; k++) row[k] = scale * codes[start + k]!;
-      }
-    }
-    return Promise.resolve(block);
-  }
-}
-
-/** Subtracts the mean, summed in float64 and rounded to float32, from the rows in place. */
+/**
+ * Subtracts the mean, summed in float64 and rounded to float32, from the rows in place: a stretch of all rows at a time,
+ * so that its sums stay in the cache.
+ */
 export function centreInto({ mean, rows }: RowTensor): void {
-  for (let k = 0; k < mean.length; k++) {
-    let sum = 0;
-    for (const row of rows) sum += row[k]!;
-    const value = Math.fround(sum / rows.length);
-    mean[k] = value;
-    for (const row of rows) row[k] = row[k]! - value;
+  const sums = new Float64Array(STRETCH);
+  for (let start = 0; start < mean.length; start += STRETCH) {
+    const length = Math.min(STRETCH, mean.length - start);
+    sums.fill(0);
+    for (const row of rows) for (let k = 0; k < length; k++) sums[k] = sums[k]! + row[start + k]!;
+    for (let k = 0; k < length; k++) mean[start + k] = sums[k]! / rows.length;
+    for (const row of rows) {
+      for (let k = start; k < start + length; k++) row[k] = row[k]! - mean[k]!;
+    }
   }
 }

@@ -1,19 +1,18 @@
-/** A checkpoint stack that is rounded or not in memory at all: see `kept-rows.ts`. */
+/** A checkpoint stack whose rows are rounded, or not in memory at all. */
 import type { CentredGram } from '../../core/averaging/types.ts';
 import type { CheckpointHeader } from '../../core/checkpoints/types.ts';
 import { throwIfAborted } from '../../core/errors.ts';
-import { BlockRoom, Bf16Rows, CheckpointFiles, FileRows, Int8Rows, type KeptRows } from './kept-rows.ts';
-import type { RowLoops, RowTensor } from './rows.ts';
-import { simdRowLoops } from './simd-rows.ts';
+import { BlockRoom, CheckpointFiles, FileRows } from './kept-rows.ts';
+import type { RoundedTensor, RowTensor } from './rows.ts';
+import { allocateRounded, roundedRowLoops, roundInto, simdRowLoops } from './simd-rows.ts';
 import { elementsOf, gramOfProducts, type LoadHooks, type Stack } from './stack.ts';
 
 export type KeptMode = 'bf16' | 'int8' | 'files';
 
 interface KeptTensor {
-  /** What training steps use. */
-  readonly rows: KeptRows;
-  /** The files. */
-  readonly exact: KeptRows;
+  readonly files: FileRows;
+  /** Block after block, what training steps use; undefined: the files. */
+  readonly rounded: readonly RoundedTensor[] | undefined;
 }
 
 export class KeptStack implements Stack {
@@ -22,7 +21,6 @@ export class KeptStack implements Stack {
   readonly #tensors: ReadonlyMap<string, KeptTensor>;
   readonly #files: CheckpointFiles;
   readonly #room: BlockRoom;
-  readonly #loops: RowLoops = simdRowLoops;
 
   private constructor(
     files: CheckpointFiles,
@@ -50,17 +48,17 @@ export class KeptStack implements Stack {
     const files = await CheckpointFiles.open(headers);
     try {
       const tensors = new Map<string, KeptTensor>();
-      for (const [t, info] of infos.entries()) {
+      const blocks = infos.map((info) => blockSizes(elementsOf(info), room.elements));
+      const rounded = mode === 'files' ? [] : allocateRounded(n, blocks.flat(), mode);
+      for (const [t, { name }] of infos.entries()) {
         throwIfAborted(signal);
-        onProgress?.(t / infos.length, info.name);
-        const exact = new FileRows(files, info.name, room);
-        if (mode === 'files') {
-          tensors.set(info.name, { rows: exact, exact });
-          continue;
+        onProgress?.(t / infos.length, name);
+        const rows = new FileRows(files, name, room);
+        const own = mode === 'files' ? undefined : rounded.splice(0, blocks[t]!.length);
+        if (own !== undefined) {
+          await forEachBlock(rows, room, (block, b) => roundInto(own[b]!, block), signal);
         }
-        const rows = new (mode === 'bf16' ? Bf16Rows : Int8Rows)(n, exact.length, room);
-        await forEachBlock(exact, room.elements, (block, start) => rows.write(start, block), signal);
-        tensors.set(info.name, { rows, exact });
+        tensors.set(name, { files: rows, rounded: own });
       }
       return new KeptStack(files, tensors, room, mode !== 'files');
     } catch (error) {
@@ -75,32 +73,39 @@ export class KeptStack implements Stack {
 
   get bytes(): number {
     let bytes = this.#room.bytes;
-    for (const { rows } of this.#tensors.values()) bytes += rows.bytes;
+    for (const { rounded = [] } of this.#tensors.values()) {
+      for (const { mean, rows } of rounded) {
+        for (const { byteLength } of [mean, ...rows]) bytes += byteLength;
+      }
+    }
     return bytes;
   }
 
   async combine(name: string, coefficients: Float64Array, out: Float32Array, exact = false): Promise<void> {
-    const { rows, exact: files } = this.#tensor(name);
-    await forEachBlock(exact ? files : rows, this.#room.elements, (block, start) => {
-      this.#loops.combine(block, coefficients, out.subarray(start, start + block.mean.length));
-    });
+    const { files, rounded } = this.#tensor(name);
+    const part = blockOf(out, this.#room);
+    if (rounded === undefined || exact) {
+      await forEachBlock(files, this.#room, (block, b) => simdRowLoops.combine(block, coefficients, part(b)));
+    } else {
+      for (const [b, block] of rounded.entries()) roundedRowLoops.combine(block, coefficients, part(b));
+    }
   }
 
   async project(name: string, gradient: Float32Array, into: Float64Array): Promise<void> {
-    await forEachBlock(this.#tensor(name).rows, this.#room.elements, (block, start) => {
-      this.#loops.project(block, gradient.subarray(start, start + block.mean.length), into);
-    });
+    const { files, rounded } = this.#tensor(name);
+    const part = blockOf(gradient, this.#room);
+    if (rounded === undefined) {
+      await forEachBlock(files, this.#room, (block, b) => simdRowLoops.project(block, part(b), into));
+    } else {
+      for (const [b, block] of rounded.entries()) roundedRowLoops.project(block, part(b), into);
+    }
   }
 
   async gram(names: readonly string[], signal?: AbortSignal): Promise<CentredGram> {
     const upper = new Float64Array((this.n + 1) ** 2);
     for (const name of names) {
-      await forEachBlock(
-        this.#tensor(name).exact,
-        this.#room.elements,
-        (block) => this.#loops.products(block, upper),
-        signal,
-      );
+      const { files } = this.#tensor(name);
+      await forEachBlock(files, this.#room, (block) => simdRowLoops.products(block, upper), signal);
     }
     return gramOfProducts(upper, this.n);
   }
@@ -116,14 +121,24 @@ export class KeptStack implements Stack {
   }
 }
 
+function blockSizes(length: number, block: number): number[] {
+  return Array.from({ length: Math.ceil(length / block) }, (_, b) => Math.min(block, length - b * block));
+}
+
+const blockOf =
+  (values: Float32Array, { elements }: BlockRoom) =>
+  (b: number): Float32Array =>
+    values.subarray(b * elements, (b + 1) * elements);
+
 async function forEachBlock(
-  rows: KeptRows,
-  elements: number,
-  work: (block: RowTensor, start: number) => void,
+  files: FileRows,
+  { elements }: BlockRoom,
+  work: (block: RowTensor, b: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  for (let start = 0; start < rows.length; start += elements) {
+  for (let b = 0; b * elements < files.length; b++) {
     throwIfAborted(signal);
-    work(await rows.block(start, Math.min(start + elements, rows.length)), start);
+    const start = b * elements;
+    work(await files.block(start, Math.min(start + elements, files.length)), b);
   }
 }

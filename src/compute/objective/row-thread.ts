@@ -2,7 +2,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { rowKernels, type RowKernels } from '../../core/kernels/rows.ts';
 import { doRowWork } from './row-work.ts';
-import { CONTROL, type ThreadMessage } from './second-thread.ts';
+import { CONTROL, FORMATS, type ThreadMessage } from './second-thread.ts';
 
 const control = new Int32Array((workerData as { control: SharedArrayBuffer }).control);
 const arenas = new Map<number, RowKernels>();
@@ -19,6 +19,7 @@ for (let done = 0; ; done++) {
   const read = (field: number): number => Atomics.load(control, field) >>> 0;
   doRowWork(arenas.get(read(CONTROL.arena))!, {
     product: read(CONTROL.mix) === 1 ? 'mix' : 'project',
+    format: FORMATS[read(CONTROL.format)]!,
     rows: read(CONTROL.rows),
     from: read(CONTROL.from),
     to: read(CONTROL.to),

@@ -7,9 +7,18 @@
  * {@link RowLoops} is the seam to the SIMD version in `simd-rows.ts`; {@link rowLoops} in plain JavaScript reaches 5 to
  * 8 GB/s.
  */
+import type { RoundedFormat } from '../../core/kernels/rows.ts';
+
 export interface RowTensor {
   readonly mean: Float32Array;
   readonly rows: readonly Float32Array[];
+}
+
+/** Its rows rounded, as the SIMD loops read them: no plain ones do. */
+export interface RoundedTensor {
+  readonly format: RoundedFormat;
+  readonly mean: Float32Array;
+  readonly rows: readonly Uint8Array[];
 }
 
 export interface RowLoops {

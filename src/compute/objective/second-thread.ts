@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { RowFormat } from '../../core/kernels/rows.ts';
 import type { RowWork } from './row-work.ts';
 
 /** Places in the shared numbers. */
@@ -15,12 +16,16 @@ export const CONTROL = {
   done: 2,
   arena: 3,
   mix: 4,
-  rows: 5,
-  from: 6,
-  to: 7,
-  vector: 8,
-  sums: 9,
+  format: 5,
+  rows: 6,
+  from: 7,
+  to: 8,
+  vector: 9,
+  sums: 10,
 } as const;
+
+/** By their number. */
+export const FORMATS: readonly RowFormat[] = ['f32', 'bf16', 'int8'];
 
 export interface ThreadMessage {
   readonly arena: number;
@@ -59,10 +64,11 @@ class SecondThread {
   }
 
   /** Starts work. It has been done when the function that this gives returns. */
-  start(arena: number, { product, ...numbers }: RowWork): () => void {
+  start(arena: number, { product, format, ...numbers }: RowWork): () => void {
     const control = this.#control;
     Atomics.store(control, CONTROL.arena, arena);
     Atomics.store(control, CONTROL.mix, product === 'mix' ? 1 : 0);
+    Atomics.store(control, CONTROL.format, FORMATS.indexOf(format));
     for (const [name, value] of Object.entries(numbers)) {
       Atomics.store(control, CONTROL[name as keyof typeof numbers], value);
     }

@@ -68,6 +68,8 @@ export const f32 = {
   store: memory(0x38),
   add: plain(0x92),
   mul: plain(0x94),
+  div: plain(0x95),
+  max: plain(0x97),
   const: (value: number): Code => [0x43, ...float32(value)],
 };
 
@@ -76,6 +78,7 @@ export const f64 = {
   load: memory(0x2b),
   store: memory(0x39),
   add: plain(0xa0),
+  mul: plain(0xa2),
   promoteF32: plain(0xbb),
 };
 
@@ -115,8 +118,11 @@ export const i32x4 = {
   shl: simd(0xab),
   shrS: simd(0xac),
   shrU: simd(0xad),
+  add: simd(0xae),
   maxU: simd(0xb9),
   ltU: simd(0x3a),
+  /** Toward zero; NaN becomes 0. */
+  truncSatF32x4: simd(0xf8),
 };
 
 export const f32x4 = {
@@ -128,6 +134,10 @@ export const f32x4 = {
   eq: simd(0x41),
   lt: simd(0x43),
   abs: simd(0xe0),
+  /** NaN where either is; `pmax` is faster. */
+  max: simd(0xe9),
+  nearest: simd(0x6a),
+  convertI32x4: simd(0xfa),
   pmin: simd(0xea),
   pmax: simd(0xeb),
   /** Two float64 rounded to nearest even, and two zeros. */

@@ -47,7 +47,9 @@ async function results(stack: Stack, exact: boolean) {
 }
 
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  return Math.max(...Array.from(a, (value, k) => Math.abs(value - b[k]!)));
+  let most = 0;
+  for (let k = 0; k < a.length; k++) most = Math.max(most, Math.abs(a[k]! - b[k]!));
+  return most;
 }
 
 // Of a difference: half the spacing of bfloat16, and half a code of 127 to the largest in its block.
@@ -82,6 +84,46 @@ for (const [mode, bytes, rounding] of [
     }
   });
 }
+
+test('more than a block of a tensor is kept block by block', async () => {
+  // 64 MiB of 121 float32 for each element are 33 x 4096 elements.
+  const [n, length] = [120, 33 * 4096 + 1003];
+  const pair: CheckpointHeader[] = [];
+  for (const i of [0, 1]) {
+    const values = noise(length, 20 + i).map((value) => SPREAD * value);
+    pair.push(
+      await requireComplete(
+        writeSafetensors(path.join(directory, `long-${i}.safetensors`), { w: { shape: [length], values } }),
+      ),
+    );
+  }
+  const many = Array.from({ length: n }, (_, i) => pair[i % 2]!);
+  const a = noise(n, 5).map((value) => value / n);
+  const g = noise(length, 6);
+  const products = async (mode: MemoryMode) => {
+    const { stack } = await openStack(many, ['w'], mode);
+    try {
+      const [mix, projected] = [new Float32Array(length), new Float64Array(n)];
+      await stack.combine('w', Float64Array.from(a), mix);
+      await stack.project('w', g, projected);
+      return { mix, projected };
+    } finally {
+      await stack.close();
+    }
+  };
+  const expected = await products('f32');
+  for (const [mode, rounding] of [
+    ['files', 0],
+    ['bf16', SPREAD * 2 ** -8],
+    ['int8', SPREAD / 127 / 2],
+  ] as const) {
+    const { mix, projected } = await products(mode);
+    // Sums of |a| below 1; beside the rounding of rows, that of float32 as in rows.test.ts.
+    assert.ok(largestDifference(mix, expected.mix) <= rounding + 1e-7, mode);
+    const most = g.reduce((sum, value) => sum + Math.abs(value), 0) * rounding + 2e-6 * Math.sqrt(length);
+    assert.ok(largestDifference(projected, expected.projected) <= most, mode);
+  }
+});
 
 test('auto takes the most exact way that fits, down to none at all', async () => {
   const needed = LENGTH * 4 * (N + 1);
