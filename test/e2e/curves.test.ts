@@ -84,6 +84,9 @@ describe('Learning curves in the workbench', () => {
     await plot.press('Escape');
     return found;
   };
+  /** What a gesture changes is drawn, and only then known to the keyboard, in the next frame. */
+  const drawn = (): Promise<unknown> =>
+    curves.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
   /** Between two places, as shares of the chart's width, and pixels from its top. */
   const drag = async (from: number, to: number, top: number, bottom: number): Promise<void> => {
     const box = (await plot.boundingBox())!;
@@ -92,6 +95,7 @@ describe('Learning curves in the workbench', () => {
     await mouse.down();
     await mouse.move(box.x + box.width * to, box.y + bottom, { steps: 4 });
     await mouse.up();
+    await drawn();
   };
   const button = (label: string): Locator => curves.getByRole('button', { name: label, exact: true });
 
@@ -163,6 +167,7 @@ describe('Learning curves in the workbench', () => {
     await find();
     assert.deepEqual(await ends(), zoomed);
     await plot.locator('canvas').dblclick({ position: { x: 300, y: 40 } });
+    await drawn();
     assert.deepEqual((await ends())[1], String(EPOCHS + 1));
   });
 
