@@ -50,11 +50,10 @@ try {
   await workbench.rows(new RegExp(`^Checkpoint epoch-0${EPOCHS}`)).waitFor();
   await sleep(SETTLED_MS);
   await frame(1500);
-  await workbench.tick(workbench.rows(/^Run /));
-  await workbench.sideBar
-    .getByText(new RegExp(`${EPOCHS} checked`, 'i'))
-    .first()
-    .waitFor();
+  await workbench.tick(
+    workbench.rows(/^Run /),
+    workbench.sideBar.getByText(new RegExp(`${EPOCHS} checked`, 'i')).first(),
+  );
   await sleep(SETTLED_MS);
   await frame(1200);
   await workbench.openMenu(workbench.rows(/^Checkpoint epoch-012/));

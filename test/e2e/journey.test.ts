@@ -57,11 +57,8 @@ describe('From a run to a better model', () => {
     return existsSync(directory) ? readdirSync(directory).sort() : [];
   };
   /** What the title of the view says. */
-  const isChecked = (count: number) =>
-    workbench.sideBar
-      .getByText(new RegExp(`${count} checked`, 'i'))
-      .first()
-      .waitFor();
+  const checkedTitle = (count: number) =>
+    workbench.sideBar.getByText(new RegExp(`${count} checked`, 'i')).first();
   let broken = false;
   /** Each takes up where the one before left off. */
   const step = (name: string, work: () => Promise<void>) =>
@@ -103,8 +100,7 @@ describe('From a run to a better model', () => {
 
   step('TWA on the ticked checkpoints shows a result', async () => {
     for (const [i, epoch] of [4, 5, 6, 7, 8].entries()) {
-      await workbench.tick(workbench.rows(new RegExp(`^Checkpoint epoch-00${epoch}`)));
-      await isChecked(i + 1);
+      await workbench.tick(workbench.rows(new RegExp(`^Checkpoint epoch-00${epoch}`)), checkedTitle(i + 1));
     }
     await workbench.openMenu(workbench.rows(/^Checkpoint epoch-006/), 'Average Checkpoints with TWA…');
     await workbench.screenshot('2-context-menu');
@@ -165,7 +161,7 @@ describe('From a run to a better model', () => {
       await workbench.webview(shows);
     }
     await workbench.showView('Training');
-    await isChecked(5);
+    await checkedTitle(5).waitFor();
   });
 
   step('cancelling from the notification leaves nothing behind', async () => {

@@ -145,13 +145,15 @@ export class Workbench {
     return this.sideBar.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first();
   }
 
-  /** Checks a row, again when it was just being drawn anew: VS Code loses the click then. */
-  async tick(row: Locator): Promise<void> {
-    const checked = row.getByRole('checkbox', { checked: true });
+  /**
+   * Checks a row until `taken` says that it is: VS Code shows the check at once, and loses the click all the same when
+   * it was just drawing the row anew.
+   */
+  async tick(row: Locator, taken: Locator): Promise<void> {
     await eventually('a checked row', async () => {
-      if (await checked.isVisible()) return true;
-      await row.getByRole('checkbox', { checked: false }).click();
-      return (await appears(checked, 2000)) || undefined;
+      const unchecked = row.getByRole('checkbox', { checked: false });
+      if (await unchecked.isVisible()) await unchecked.click();
+      return (await appears(taken, 3000)) || undefined;
     });
   }
 

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TwaError, type ErrorCode } from '../../../src/core/errors.ts';
 import { startCommand } from '../../../src/compute/pytorch/interpreter.ts';
 import {
@@ -76,6 +77,8 @@ describe('errors of engine pytorch', { skip }, () => {
     );
     assert.ok(lines.includes('RuntimeError'), lines);
     assert.ok(!lines.includes('twa_task'), 'our own frames are nobody’s concern');
+    // It comes by another way than the error, and may come after it.
+    for (let tries = 0; tries < 500 && !started.lines.includes('here'); tries++) await sleep(10);
     assert.ok(started.lines.includes('here'), 'what a task prints goes to the log');
   });
 
