@@ -1,5 +1,5 @@
-// A reporter for node:test that prints nothing and writes what happened to the file TWA_TEST_SUMMARY, as the
-// `Summary` of levels/summary.mjs, with the files that held a failure.
+// A reporter for node:test that prints nothing and writes what happened to the file TWA_TEST_SUMMARY: the `Summary` of
+// levels/summary.mjs of each test file, by its path.
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -7,13 +7,14 @@ import { inspect } from 'node:util';
 
 /** @param {AsyncIterable<{ type: string, data: any }>} events */
 export default async function* report(events) {
-  const summary = { passed: 0, failed: 0, skipped: [], failures: [], notes: [], failing: [] };
+  const summaries = {};
   /** What each test file wrote to standard error: the only trace of one that does not even load. */
   const stderr = new Map();
   /** Names of the tests that a test lies in, by nesting. */
   const parents = [];
   const failedFiles = [];
   for await (const { type, data } of events) {
+    const summary = () => summaryOf(data.entryFile ?? data.file);
     const name = () => [...parents.slice(0, data.nesting), data.name].join(' > ');
     switch (type) {
       case 'test:start':
@@ -22,10 +23,10 @@ export default async function* report(events) {
         break;
       case 'test:pass':
         if (data.details.type === 'suite') break;
-        if (data.skip !== undefined) summary.skipped.push(describeSkip(name(), data.skip));
-        else if (data.todo !== undefined) summary.skipped.push(describeSkip(name(), data.todo));
+        if (data.skip !== undefined) summary().skipped.push(describeSkip(name(), data.skip));
+        else if (data.todo !== undefined) summary().skipped.push(describeSkip(name(), data.todo));
         else if (isFile(data)) fail(data.file, `${relative(data.file)} declares no test`);
-        else summary.passed += 1;
+        else summary().passed += 1;
         break;
       case 'test:fail': {
         const { error } = data.details;
@@ -41,7 +42,7 @@ export default async function* report(events) {
       }
       case 'test:diagnostic':
         // Those without a file are the runner's own totals.
-        if (data.file !== undefined) summary.notes.push(data.message);
+        if (data.file !== undefined) summary().notes.push(data.message);
         break;
       case 'test:stderr':
         stderr.set(data.entryFile, (stderr.get(data.entryFile) ?? '') + data.message);
@@ -49,12 +50,15 @@ export default async function* report(events) {
     }
   }
   for (const file of failedFiles) fail(file, `${relative(file)} could not be run\n${stderr.get(file) ?? ''}`);
-  await writeFile(process.env.TWA_TEST_SUMMARY, JSON.stringify(summary));
+  await writeFile(process.env.TWA_TEST_SUMMARY, JSON.stringify(summaries));
   yield '';
 
+  function summaryOf(file) {
+    return (summaries[file] ??= { passed: 0, failed: 0, skipped: [], failures: [], notes: [] });
+  }
   function fail(file, text) {
+    const summary = summaryOf(file);
     summary.failed += 1;
-    if (!summary.failing.includes(file)) summary.failing.push(file);
     summary.failures.push(text.trimEnd());
   }
 }

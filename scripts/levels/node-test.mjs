@@ -1,8 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { run } from '../processes.mjs';
 import { root } from '../tools.mjs';
-import { readSummary } from './summary.mjs';
+import { failure, problemOf, total } from './summary.mjs';
 
 /** More files than these with failures are not the moods of a busy machine. */
 const MOST_AGAIN = 4;
@@ -20,23 +20,29 @@ const MOST_AGAIN = 4;
  */
 export async function nodeTests({ pattern, concurrency, ...options }) {
   const first = await runFiles([pattern], concurrency, options);
-  const failing = first.failing ?? [];
-  if (failing.length === 0 || failing.length > MOST_AGAIN) return first;
+  const failing = Object.keys(first.files).filter((file) => first.files[file].failed > 0);
+  // A run that ended badly for another reason than its tests is not a matter of moods.
+  if (first.problem !== undefined || failing.length === 0 || failing.length > MOST_AGAIN)
+    return summaryOf(first);
   const second = await runFiles(failing, 1, options);
-  const still = new Set(second.failures.map(firstLine));
-  const recovered = first.failures.filter((text) => !still.has(firstLine(text)));
-  return {
-    ...first,
-    passed: first.passed + first.failed - second.failed,
-    failed: second.failed,
-    failures: second.failures,
-    notes: [...first.notes, ...recovered.map((text) => `passed only at the second try: ${text}`)],
-  };
+  const recovered = failing.filter((file) => second.files[file]?.failed === 0);
+  const notes = recovered
+    .flatMap((file) => first.files[file].failures)
+    .map((text) => `passed only at the second try: ${text}`);
+  // One that tells nothing the second time has what it had.
+  const files = { ...first.files, ...second.files };
+  return total([summaryOf({ files, problem: second.problem }), { ...nothing, notes }]);
 }
 
+const nothing = { passed: 0, failed: 0, skipped: [], failures: [], notes: [] };
+
+const summaryOf = ({ files, problem }) =>
+  total([...Object.values(files), ...(problem === undefined ? [] : [failure(problem)])]);
+
+/** What each file came to; `problem`: why that is not all. */
 async function runFiles(files, concurrency, { environment, temporary, testTimeout, timeout }) {
-  const summary = path.join(temporary, 'node-test.json');
-  await rm(summary, { force: true });
+  const written = path.join(temporary, 'node-test.json');
+  await rm(written, { force: true });
   const ended = await run(
     'node',
     [
@@ -46,9 +52,9 @@ async function runFiles(files, concurrency, { environment, temporary, testTimeou
       `--test-concurrency=${concurrency}`,
       ...files,
     ],
-    { cwd: root, env: { ...environment, TWA_TEST_SUMMARY: summary }, quiet: true, timeout },
+    { cwd: root, env: { ...environment, TWA_TEST_SUMMARY: written }, quiet: true, timeout },
   );
-  return readSummary(summary, ended);
+  const found = await readFile(written, 'utf8').then(JSON.parse, () => undefined);
+  const { failed } = total(Object.values(found ?? {}));
+  return { files: found ?? {}, problem: problemOf(found, failed, ended) };
 }
-
-const firstLine = (text) => text.split('\n', 1)[0];

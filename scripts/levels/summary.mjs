@@ -33,23 +33,28 @@ export function total(summaries) {
 }
 
 /**
- * The summary that a test run wrote, held against how it ended: a run that died wrote none, and one that ended badly
- * for another reason than its tests has failed too.
+ * The summary that a test run wrote, held against how it ended.
  * @param {string} file
  * @param {{ code: number, output: string }} ended
  * @returns {Promise<Summary>}
  */
-export async function readSummary(file, { code, output }) {
+export async function readSummary(file, ended) {
+  /** @type {Summary | undefined} */
+  const summary = await readFile(file, 'utf8').then(JSON.parse, () => undefined);
+  const problem = problemOf(summary, summary?.failed, ended);
+  return total([
+    ...(summary === undefined ? [] : [summary]),
+    ...(problem === undefined ? [] : [failure(problem)]),
+  ]);
+}
+
+/**
+ * What is wrong with a run beside its tests: one that died wrote nothing, and one that ended badly although no test
+ * failed has failed too.
+ */
+export function problemOf(written, failed, { code, output }) {
   const how = code === 124 ? 'took too long and was ended' : `ended with code ${code}`;
-  /** @type {Summary} */
-  let summary;
-  try {
-    summary = JSON.parse(await readFile(file, 'utf8'));
-  } catch {
-    return failure(`The test run ${how} and left no results.\n${output}`);
-  }
-  if (code !== 0 && summary.failed === 0) {
-    return total([summary, failure(`The test run ${how} although no test failed.\n${output}`)]);
-  }
-  return summary;
+  if (written === undefined) return `The test run ${how} and left no results.\n${output}`;
+  if (code !== 0 && failed === 0) return `The test run ${how} although no test failed.\n${output}`;
+  return undefined;
 }
